@@ -1,0 +1,53 @@
+#include "base/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace pellucid {
+namespace {
+
+constexpr bool bit(uint64_t word, int position) { return (word >> position & 1) != 0; }
+
+CpuRegisters read_registers() {
+  CpuRegisters registers;
+#if defined(__x86_64__)
+  uint32_t eax = 0;
+  uint32_t ebx = 0;
+  uint32_t ecx = 0;
+  uint32_t edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return registers;
+  registers.leaf1_ecx = ecx;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+    registers.leaf7_ebx = ebx;
+    registers.leaf7_ecx = ecx;
+  }
+  if (bit(registers.leaf1_ecx, 27)) {  // OSXSAVE
+    uint32_t low = 0;
+    uint32_t high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    registers.xcr0 = uint64_t{high} << 32 | low;
+  }
+#endif
+  return registers;
+}
+
+}  // namespace
+
+CpuFeatures decode(const CpuRegisters& r) {
+  constexpr uint64_t kYmmState = 0x6;
+  constexpr uint64_t kZmmState = 0xE6;
+  CpuFeatures features;
+  const bool fma = bit(r.leaf1_ecx, 12);
+  const bool f16c = bit(r.leaf1_ecx, 29);
+  features.avx2 = fma && f16c && bit(r.leaf7_ebx, 5) && (r.xcr0 & kYmmState) == kYmmState;
+  const bool f_dq_bw_vl =
+      bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
+  const bool vbmi_vnni = bit(r.leaf7_ecx, 1) && bit(r.leaf7_ecx, 11);
+  features.avx512 = features.avx2 && f_dq_bw_vl && vbmi_vnni && (r.xcr0 & kZmmState) == kZmmState;
+  return features;
+}
+
+CpuFeatures detect_cpu() { return decode(read_registers()); }
+
+}  // namespace pellucid

@@ -1,0 +1,30 @@
+// What the processor can do, as far as the kernels care. decode() is pure, so tests feed it recorded
+// registers.
+#pragma once
+
+#include <cstdint>
+
+namespace pellucid {
+
+/// The registers that CPUID and XGETBV return.
+struct CpuRegisters {
+  uint32_t leaf1_ecx = 0;
+  uint32_t leaf7_ebx = 0;
+  uint32_t leaf7_ecx = 0;
+  uint64_t xcr0 = 0;  // 0 where OSXSAVE is off
+};
+
+struct CpuFeatures {
+  bool avx2 = false;  // AVX2, FMA and F16C, with the operating system saving ymm registers
+  bool avx512 =
+      false;  // AVX-512 F, BW, DQ, VL, VBMI and VNNI, with the operating system saving zmm registers
+};
+
+/// Features are believed only where the operating system saves the registers they use (Intel SDM vol.
+/// 1, 13.3).
+CpuFeatures decode(const CpuRegisters& registers);
+
+/// The features of the machine that runs this.
+CpuFeatures detect_cpu();
+
+}  // namespace pellucid

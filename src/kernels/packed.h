@@ -1,0 +1,66 @@
+// Weight matrices as the kernels read them: 16 output rows interleaved, so that each vector lane owns one row
+// and the canonical order of the determinism contract (sequential over the blocks of a row) costs nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/aligned_buffer.h"
+#include "base/error.h"
+#include "base/tensor_type.h"
+#include "base/thread_pool.h"
+
+namespace pellucid::kernels {
+
+inline constexpr int kLanes = 16;        // rows interleaved = virtual lanes of every reduction
+inline constexpr int kBlockValues = 32;  // activations share one scale per block of this many values
+
+/// How the product is computed.
+enum class Precision {
+  kNative,   // quantised weights meet activations quantised to int8; F32, F16 and BF16 weights meet float32
+             // activations
+  kFloat32,  // every weight is dequantised to float32 and meets float32 activations: slow, for reference
+};
+
+/// One layout per family of source types; the layouts are drawn in packed.cpp.
+enum class PackedFormat : uint8_t { /* kernels: fill in */ kF32 };
+
+/// A matrix [n_rows, n_cols] in packed form. Rows are padded to a multiple of 16 with zeros. Owns its bytes.
+struct PackedMatrix {
+  PackedFormat format{};
+  int n_rows = 0;
+  int n_cols = 0;
+  size_t group_bytes = 0;  // bytes of one group of 16 rows
+  AlignedBuffer<std::byte> bytes;
+
+  [[nodiscard]] int n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
+  [[nodiscard]] const std::byte* group(int g) const {
+    return bytes.data() + static_cast<size_t>(g) * group_bytes;
+  }
+  /// Whether the product wants quantised activations (else float32 ones).
+  [[nodiscard]] bool wants_quantized() const;
+};
+
+/// Packs several matrices of the same type and n_cols stacked row-wise as one (QKV, gate+up); a single one is
+/// a list of one. Each source holds n_rows[i] * n_cols values of `type`. Precondition: sizes match (the model
+/// layer has checked shapes).
+struct PackSource {
+  std::span<const std::byte> data;
+  int n_rows;
+};
+PackedMatrix pack(TensorType type, std::span<const PackSource> sources, int n_cols, Precision precision,
+                  ThreadPool& pool);
+
+/// Writes row `row` of a packed matrix as float32 [n_cols]: the embedding look-up. Equals decode_row of the
+/// source bits.
+void unpack_row(const PackedMatrix& matrix, int row, float* out);
+
+/// Dequantises n values of `type`: the readable definition of each format, and the oracle of the packed ones.
+/// Bitwise equal to ggml's to_float. n is a multiple of the type's block_values.
+void decode(TensorType type, const std::byte* source, int64_t n, float* out);
+
+/// IEEE half <-> single; to_half rounds to nearest even.
+float half_to_float(uint16_t half);
+uint16_t float_to_half(float value);
+
+}  // namespace pellucid::kernels

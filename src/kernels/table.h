@@ -1,0 +1,103 @@
+// The arithmetic, one table of functions per SIMD level. Every entry computes the same bits at every level:
+// the order of operations is part of each contract below. Vectors named [..] are row-major float32 unless
+// said otherwise.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "kernels/packed.h"
+
+namespace pellucid::kernels {
+
+/// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * integer,
+/// integers in
+/// [-127, 127], scale = max|x| / 127, rounding to nearest even. n_cols is a multiple of 32.
+struct QuantizedRows {
+  int8_t* values;  // [n_tokens, n_cols]
+  float* scales;   // [n_tokens, n_cols / 32]
+  int32_t* sums;   // [n_tokens, n_cols / 32], sum of the block's integers
+};
+
+/// The two faces of a batch of activations; a product reads the one that its matrix wants.
+struct Activations {
+  const float* floats;  // [n_tokens, n_cols]
+  QuantizedRows quantized;
+  int n_tokens;
+  int n_cols;
+};
+
+/// KV storage: a page holds kPagePositions consecutive positions of one layer and one kv head, keys
+/// transposed so that each lane owns a position: K [head_dim][64], then V [64][head_dim]. Elements are
+/// float16 or float32.
+inline constexpr int kPagePositions = 64;
+enum class KvType : uint8_t { kF16, kF32 };
+constexpr int64_t kv_page_bytes(KvType type, int head_dim) {
+  return int64_t{2} * kPagePositions * head_dim * (type == KvType::kF16 ? 2 : 4);
+}
+
+/// Attention of one token's query heads that share a kv head, over positions [begin, end) of its sequence.
+struct AttentionTask {
+  const float* q;                 // [n_heads, head_dim], already rotated
+  float* out;                     // [n_heads, head_dim]
+  float* scores;                  // scratch, n_heads * round_up(end - begin/64*64, 64) floats
+  const std::byte* const* pages;  // pages[p] holds positions [64 p, 64 p + 64) of this layer and kv head
+  KvType kv_type;
+  int n_heads;
+  int head_dim;  // a multiple of 16
+  int begin;     // first visible position (sliding window), >= 0
+  int end;       // one past the last visible position, > begin
+  float scale;   // scores are multiplied by it
+};
+
+enum class RopePairing : uint8_t {
+  kAdjacent,  // (x[2i], x[2i+1]): llama as GGUF stores it
+  kHalf,      // (x[i], x[i + n/2]): NeoX, used by qwen and gemma
+};
+
+struct KernelTable {
+  std::string_view name;  // "scalar", "avx2", "avx512"
+
+  /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of groups
+  /// [group_begin, group_end); rows beyond n_rows are not written. Per element: acc = 0, then for each block
+  /// of 32 in order acc = fma(scale_w * scale_x, float(int_dot), acc) [and the term of the minimum, where the
+  /// type has one]; for float weights acc = fma(w, x, acc) for each k in order.
+  void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
+                 int group_end);
+
+  /// Fills `out` from x [n_tokens, n_cols].
+  void (*quantize)(const float* x, int n_tokens, int n_cols, const QuantizedRows& out);
+
+  /// y = x / sqrt(mean(x^2) + eps) * weight, n a multiple of 16 or any; in place allowed. Sums: 16 lanes, one
+  /// fixed tree.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* y);
+  /// y = (x - mean) / sqrt(var + eps) * weight + bias.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int n, float* y);
+
+  /// Rotates the first n_rot values of each of n_heads heads of head_dim values, in place; cos/sin [n_rot /
+  /// 2].
+  void (*rope)(float* x, int n_heads, int head_dim, int n_rot, const float* cos, const float* sin,
+               RopePairing pairing);
+
+  /// Writes one position's key and value (each [head_dim]) into slot [0, 64) of a page.
+  void (*store_kv)(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page);
+  /// Exact softmax(q K^T scale) V; scores sequential over head_dim, the sum of weights in 16 lanes and one
+  /// fixed tree, the output sequential over positions. Depends only on q, the keys and values of [begin,
+  /// end): not on other tokens.
+  void (*attention)(const AttentionTask& task);
+
+  void (*silu_mul)(float* gate, const float* up, int n);  // gate = silu(gate) * up
+  void (*gelu_mul)(float* gate, const float* up, int n);  // gate = gelu_tanh(gate) * up
+  void (*gelu)(float* x, int n);                          // x = gelu_tanh(x)
+  void (*add)(float* x, const float* y, int n);           // x += y
+  void (*scale)(float* x, float factor, int n);           // x *= factor
+  void (*softcap)(float* x, float cap, int n);            // x = cap * tanh(x / cap)
+};
+
+/// The levels this binary holds and this machine runs, best first; scalar is always last.
+std::span<const KernelTable* const> available_tables();
+/// The level that PELLUCID_SIMD names (scalar, avx2, avx512), else the best. Errors (kUsage): unknown, or not
+/// on this machine.
+Result<const KernelTable*> choose_table();
+
+}  // namespace pellucid::kernels
