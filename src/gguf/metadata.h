@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -33,8 +33,7 @@ struct Entry {
   Value value;
 };
 
-/// All look-ups are O(1). A missing key and a wrong type are different errors (kBadModel), both naming the
-/// key.
+/// A missing key and a wrong type are different errors (kBadModel), both naming the key.
 class Metadata {
  public:
   [[nodiscard]] std::span<const Entry> entries() const { return entries_; }  // in file order
@@ -52,7 +51,7 @@ class Metadata {
   [[nodiscard]] Result<std::string_view> string_or(std::string_view key, std::string_view fallback) const;
   /// Views of an array of strings; the span lives as long as the file.
   [[nodiscard]] Result<std::span<const std::string_view>> strings(std::string_view key) const;
-  /// A copy of an array of float32.
+  /// A copy of an array of float32, none of them NaN.
   [[nodiscard]] Result<std::vector<float>> floats(std::string_view key) const;
   /// A copy of an array of any integer type, each value in the range of int32.
   [[nodiscard]] Result<std::vector<int32_t>> ints(std::string_view key) const;
@@ -62,7 +61,8 @@ class Metadata {
 
  private:
   std::vector<Entry> entries_;
-  std::unordered_map<std::string_view, size_t> index_;
+  std::map<std::string_view, size_t>
+      index_;  // a tree: no choice of keys makes it slow, as a hash table's can
 };
 
 }  // namespace pellucid::gguf

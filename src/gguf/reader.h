@@ -1,13 +1,19 @@
-// GGUF bytes -> File{metadata, tensors}, everything checked before anything is trusted.
+// GGUF bytes -> File{metadata, tensors}, everything checked before anything is trusted: a count is bounded by
+// the bytes left before it is used, work and memory are proportional to the size of the file, and a failure
+// is one error that names the field and its offset.
+//
+// What the specification leaves open: gaps between tensors and bytes after the last one are accepted, tensors
+// that overlap are not. Keys and tensor names are printable ASCII. String values may hold any bytes, NUL and
+// malformed UTF-8 included, since tokens do: whoever uses one as text checks it.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -35,7 +41,7 @@ struct Tensor {
 class File {
  public:
   /// Maps and parses. Errors: those of MappedFile, kBadModel (with the field and its offset), kUnsupported
-  /// (version, type).
+  /// (another file format, big-endian, version, nested array, tensor type).
   static Result<File> open(const std::string& path);
   /// Parses bytes that the caller keeps alive: for tests and fuzzing.
   static Result<File> parse(std::span<const std::byte> bytes);
@@ -57,7 +63,7 @@ class File {
   uint64_t size_bytes_ = 0;
   Metadata metadata_;
   std::vector<Tensor> tensors_;
-  std::unordered_map<std::string_view, size_t> index_;
+  std::map<std::string_view, size_t> index_;
 };
 
 }  // namespace pellucid::gguf
