@@ -1,0 +1,96 @@
+# One word for everything one does with pellucid. `make help` lists the words; CONTRIBUTING.md explains them.
+
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+# The folders of tests/ that also run under AddressSanitizer and UndefinedBehaviorSanitizer in `make test`:
+# those that read what others wrote.
+ASAN_FOLDERS ?= base gguf tokenizer sampling model generation
+
+PYTHON := .venv/bin/python
+BUILD := build/release
+export PELLUCID_BINARY := $(CURDIR)/$(BUILD)/src/cli/pellucid
+export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS := print_stacktrace=1
+export TSAN_OPTIONS := halt_on_error=1
+
+CTEST := ctest --output-on-failure --timeout 300
+SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.inl')
+# Tests of folders: the build targets, and what ctest is run on.
+folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
+run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder || exit 1; done
+
+.NOTPARALLEL:
+.PHONY: help run test build setup models check lint format asan tsan fuzz bench bench-peers accuracy goldens clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## set up, build, fetch the default model, and watch it continue a sentence
+	cmake --preset release
+	cmake --build $(BUILD) -j $(JOBS) --target pellucid
+	scripts/fetch_models.py smollm2
+	$(PELLUCID_BINARY) generate "Once upon a time" -n 64 --seed 1
+	$(PELLUCID_BINARY) explain "Once upon a time" --steps 1 --seed 1
+
+# ctest and pytest come last: their closing lines are the summary.
+test: setup models check asan build ## everything that has to pass before a commit is shared
+	$(CTEST) --test-dir $(BUILD) -j $(JOBS)
+	$(PYTHON) -m pytest -q tests/python
+
+build: setup ## the release build: program, tests, benchmarks
+	cmake --preset release
+	cmake --build $(BUILD) -j $(JOBS)
+
+setup: ## install what is missing (Debian packages, .venv)
+	scripts/setup.sh
+
+models: ## download the models that the tests use, and check them
+	scripts/fetch_models.py all
+
+check: ## formatting, layers, sizes, names: no compiler needed
+	clang-format --dry-run -Werror $(SOURCES)
+	$(PYTHON) scripts/check_layers.py
+	$(PYTHON) scripts/check_names.py
+
+lint: ## clang-tidy over every source file
+	scripts/setup.sh lint
+	cmake --preset release
+	run-clang-tidy -quiet -j $(JOBS) -p $(BUILD) -extra-arg=-Wno-unknown-warning-option '/(src|tests|bench)/'
+
+format: ## clang-format every source file in place
+	clang-format -i $(SOURCES)
+
+asan: setup ## the tests of ASAN_FOLDERS under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset asan
+	cmake --build build/asan -j $(JOBS) --target $(call folder_targets,$(ASAN_FOLDERS))
+	$(call run_folders,build/asan,$(ASAN_FOLDERS))
+
+tsan: setup ## the tests that use threads under ThreadSanitizer
+	cmake --preset tsan
+	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation)
+	$(call run_folders,build/tsan,base model generation)
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (60)
+	scripts/setup.sh lint
+	cmake --preset fuzz
+	cmake --build build/fuzz -j $(JOBS)
+	for target in $$(find build/fuzz/fuzz -maxdepth 1 -type f -executable | sort); do \
+	  corpus=build/fuzz/corpus/$$(basename $$target); seeds=fuzz/corpus/$$(basename $$target); \
+	  mkdir -p $$corpus; [ -d $$seeds ] || seeds=; \
+	  echo "== $$target"; $$target $$corpus $$seeds -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
+	done
+
+bench: build ## decode and prefill rates, and the share of the memory's bandwidth they reach
+	$(PELLUCID_BINARY) bench
+
+bench-peers: build ## the same against other engines
+	$(PYTHON) bench/peers.py
+
+accuracy: build ## logits and tokens against the reference implementations
+	$(PYTHON) scripts/accuracy.py
+
+goldens: setup ## make the golden files again from the reference implementations
+	scripts/make_goldens.sh
+
+clean: ## remove what was built
+	rm -rf build bridge/target

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang and
+# clang-tidy as well. Safe to run again and again: where nothing is missing it takes a moment and needs neither
+# the network nor root. docs/dependencies.md gives the reason for each package.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  g++ cmake ninja-build ccache pkg-config clang-format
+  libbenchmark-dev libboost-json1.81-dev libcli11-dev libedit-dev libfmt-dev libgtest-dev libpcre2-dev
+  libutf8proc-dev
+)
+lint_packages=(clang clang-tidy)
+
+fail() {
+  echo "setup: error: $1: $2" >&2
+  exit 1
+}
+
+missing_packages() {
+  local installed package
+  installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null | sed -n 's/ installed$//p')
+  for package in "$@"; do
+    grep -qxF -- "$package" <<<"$installed" || echo "$package"
+  done
+}
+
+install_packages() {
+  local missing sudo=()
+  if ! command -v dpkg-query apt-get >/dev/null; then
+    echo "setup: not a Debian system; make sure that it has the likes of: $*" >&2
+    return
+  fi
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "setup: installing ${missing[*]}" >&2
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "apt-get install ${missing[*]}" "run it as root (sudo is missing)"
+    sudo=(sudo)
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  "${sudo[@]}" apt-get update -qq >&2
+  "${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2
+}
+
+# .venv holds exactly scripts/requirements-test.txt; a copy of that file inside says that it is complete.
+install_python() {
+  local wanted=scripts/requirements-test.txt done=.venv/requirements-test.txt
+  cmp -s "$wanted" "$done" && .venv/bin/python -c '' 2>/dev/null && return
+  command -v python3 >/dev/null || install_packages python3
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3" "version 3.11 or newer is needed"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  echo "setup: making .venv from $wanted" >&2
+  python3 -m venv --clear .venv
+  .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r "$wanted" >&2
+  cp "$wanted" "$done"
+}
+
+check_rust() {
+  command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ] ||
+    fail "cargo" "not found; the bridge needs a Rust toolchain newer than Debian 12's, see docs/dependencies.md"
+}
+
+case "${1:-}" in
+  "") install_packages "${packages[@]}" ;;
+  lint) install_packages "${packages[@]}" "${lint_packages[@]}" ;;
+  *) echo "usage: scripts/setup.sh [lint]" >&2; exit 2 ;;
+esac
+install_python
+check_rust
