@@ -1,0 +1,324 @@
+#include "model/forward.h"
+
+#include <algorithm>
+#include <cassert>
+#include <initializer_list>
+
+#include "model/rope.h"
+
+namespace pellucid::model {
+namespace {
+
+// Fixed cuts of the work: how it is cut never depends on the number of threads.
+constexpr int kTokensPerTask = 4;
+constexpr int kMinGroupsPerTask = 4;
+constexpr int kMaxGroupsPerTask = 32;
+constexpr int kTasksPerMatrix = 16;
+
+/// Everything one pass refers to; the functions below are its sentences.
+struct Pass {
+  const Model& model;
+  const Batch& batch;
+  Scratch& s;
+  ThreadPool& pool;
+  const Tap& tap;
+
+  [[nodiscard]] const ArchSpec& spec() const { return model.spec; }
+  [[nodiscard]] const kernels::KernelTable& kernels() const { return *model.kernels; }
+  [[nodiscard]] int n_tokens() const { return static_cast<int>(batch.tokens.size()); }
+
+  void watch(std::string_view name, int layer, const float* values, int n_rows, int n_cols) const {
+    if (tap) tap(name, layer, {values, static_cast<size_t>(n_rows) * static_cast<size_t>(n_cols)}, n_rows);
+  }
+};
+
+/// Row t of a row-major matrix.
+template <typename T>
+T* row(T* matrix, int t, int n_cols) {
+  return matrix + static_cast<ptrdiff_t>(t) * n_cols;
+}
+
+/// body(t) for each row, on all threads where there are enough of them.
+template <typename Body>
+void for_rows(ThreadPool& pool, int n_rows, const Body& body) {
+  if (n_rows < 2 * kTokensPerTask) {
+    for (int t = 0; t < n_rows; ++t) body(t);
+    return;
+  }
+  pool.run((n_rows + kTokensPerTask - 1) / kTokensPerTask, [&](int task, int) {
+    const int end = std::min(n_rows, (task + 1) * kTokensPerTask);
+    for (int t = task * kTokensPerTask; t < end; ++t) body(t);
+  });
+}
+
+void normalize(const Pass& p, const Norm& norm, const float* x, int n, float* y) {
+  if (p.spec().norm.kind == NormKind::kRms) {
+    p.kernels().rms_norm(x, norm.weight.data(), p.spec().norm.eps, n, y);
+  } else {
+    p.kernels().layer_norm(x, norm.weight.data(), norm.bias.data(), p.spec().norm.eps, n, y);
+  }
+}
+
+void add_bias(const Pass& p, const Linear& linear, float* y) {
+  if (linear.bias.size() != 0) p.kernels().add(y, linear.bias.data(), linear.weight.n_rows);
+}
+
+/// One product of a parallel region: y [n_tokens, matrix rows].
+struct Product {
+  const kernels::PackedMatrix& weight;
+  float* y;
+};
+
+/// Several products of the same activations `x` [n_rows, n_cols], in one parallel region.
+void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
+              std::initializer_list<Product> products) {
+  const kernels::Activations input = p.s.activations(x, n_rows, n_cols);
+  const bool quantized = std::any_of(products.begin(), products.end(),
+                                     [](const Product& o) { return o.weight.wants_quantized(); });
+  if (quantized) {
+    const int blocks = n_cols / kernels::kBlockValues;
+    for_rows(p.pool, n_rows, [&](int t) {
+      const kernels::QuantizedRows out{row(input.quantized.values, t, n_cols),
+                                       row(input.quantized.scales, t, blocks),
+                                       row(input.quantized.sums, t, blocks)};
+      p.kernels().quantize(row(x, t, n_cols), 1, n_cols, out);
+    });
+  }
+  const auto groups_per_task = [](const kernels::PackedMatrix& weight) {
+    return std::clamp(weight.n_groups() / kTasksPerMatrix, kMinGroupsPerTask, kMaxGroupsPerTask);
+  };
+  const auto n_tasks = [&](const kernels::PackedMatrix& weight) {
+    return (weight.n_groups() + groups_per_task(weight) - 1) / groups_per_task(weight);
+  };
+  int total = 0;
+  for (const Product& product : products) total += n_tasks(product.weight);
+  p.pool.run(total, [&](int task, int) {
+    const Product* product = products.begin();
+    for (; task >= n_tasks(product->weight); ++product) task -= n_tasks(product->weight);
+    const int step = groups_per_task(product->weight);
+    p.kernels().matmul(product->weight, input, product->y, product->weight.n_rows, task * step,
+                       std::min(product->weight.n_groups(), (task + 1) * step));
+  });
+}
+
+void embed(const Pass& p) {
+  const int n = p.spec().n_embd;
+  for_rows(p.pool, p.n_tokens(), [&](int t) {
+    const BatchToken& token = p.batch.tokens[static_cast<size_t>(t)];
+    float* x = row(p.s.x.data(), t, n);
+    kernels::unpack_row(p.model.weights.token_embd, token.token, x);
+    if (p.spec().embedding_scale != 1.0f) p.kernels().scale(x, p.spec().embedding_scale, n);
+    if (p.spec().positions == Positions::kLearned) {
+      float* position = row(p.s.h.data(), t, n);
+      kernels::unpack_row(p.model.weights.position_embd, token.position, position);
+      p.kernels().add(x, position, n);
+    }
+  });
+}
+
+/// Sines and cosines of each token's position: shared by all layers of a kind.
+void prepare_rope(const Pass& p) {
+  const RopeSpec& rope = p.spec().rope;
+  if (rope.n_rot == 0) return;
+  const int half = rope.n_rot / 2;
+  if (p.s.frequencies.empty()) {
+    p.s.frequencies = rope_frequencies(rope, p.model.weights.rope_freqs.span(), false);
+    p.s.local_frequencies = rope_frequencies(rope, {}, true);
+  }
+  const bool has_local = p.spec().attention.window != 0;
+  for_rows(p.pool, p.n_tokens(), [&](int t) {
+    const double position = p.batch.tokens[static_cast<size_t>(t)].position;
+    for (int kind = 0; kind < (has_local ? 2 : 1); ++kind) {
+      const std::vector<double>& frequencies = kind == 0 ? p.s.frequencies : p.s.local_frequencies;
+      const int offset = kind * p.s.max_tokens + t;
+      for (int i = 0; i < half; ++i) {
+        const SinCos angle = sin_cos(position * frequencies[static_cast<size_t>(i)]);
+        row(p.s.cos.data(), offset, half)[i] = static_cast<float>(angle.cos);
+        row(p.s.sin.data(), offset, half)[i] = static_cast<float>(angle.sin);
+      }
+    }
+  });
+}
+
+/// Bias, per-head norm and rotation of one row of q or k.
+void finish_heads(const Pass& p, const Linear& linear, const Norm& head_norm, int layer, int t, int n_heads,
+                  float* x) {
+  const AttentionSpec& a = p.spec().attention;
+  add_bias(p, linear, x);
+  if (a.qk_norm == QkNorm::kPerHead) {
+    for (int head = 0; head < n_heads; ++head) {
+      float* values = row(x, head, a.head_dim);
+      normalize(p, head_norm, values, a.head_dim, values);
+    }
+  }
+  const RopeSpec& rope = p.spec().rope;
+  if (rope.n_rot == 0) return;
+  const int offset = (p.spec().is_local(layer) ? p.s.max_tokens : 0) + t;
+  p.kernels().rope(x, n_heads, a.head_dim, rope.n_rot, row(p.s.cos.data(), offset, rope.n_rot / 2),
+                   row(p.s.sin.data(), offset, rope.n_rot / 2), rope.pairing);
+}
+
+/// Queries, keys and values of the batch; keys and values go to the cache.
+void project_qkv(const Pass& p, const LayerWeights& w, int layer) {
+  const AttentionSpec& a = p.spec().attention;
+  const int q_width = p.spec().q_width();
+  const int kv_width = p.spec().kv_width();
+  multiply(
+      p, p.s.h.data(), p.n_tokens(), p.spec().n_embd,
+      {{w.attn_q.weight, p.s.q.data()}, {w.attn_k.weight, p.s.k.data()}, {w.attn_v.weight, p.s.v.data()}});
+  for_rows(p.pool, p.n_tokens(), [&](int t) {
+    float* k = row(p.s.k.data(), t, kv_width);
+    float* v = row(p.s.v.data(), t, kv_width);
+    finish_heads(p, w.attn_q, w.attn_q_norm, layer, t, a.n_heads, row(p.s.q.data(), t, q_width));
+    finish_heads(p, w.attn_k, w.attn_k_norm, layer, t, a.n_kv_heads, k);
+    add_bias(p, w.attn_v, v);
+    const BatchToken& token = p.batch.tokens[static_cast<size_t>(t)];
+    const int page = token.position / kernels::kPagePositions;
+    for (int head = 0; head < a.n_kv_heads; ++head) {
+      p.kernels().store_kv(row(k, head, a.head_dim), row(v, head, a.head_dim), a.head_dim,
+                           token.cache->type(), token.position % kernels::kPagePositions,
+                           token.cache->pages(layer, head)[page]);
+    }
+  });
+  p.watch("Qcur", layer, p.s.q.data(), p.n_tokens(), q_width);
+  p.watch("Kcur", layer, p.s.k.data(), p.n_tokens(), kv_width);
+  p.watch("Vcur", layer, p.s.v.data(), p.n_tokens(), kv_width);
+}
+
+/// Softmax(q k^T) v of each head: s.q -> s.mixed.
+void mix(const Pass& p, int layer) {
+  const AttentionSpec& a = p.spec().attention;
+  const int heads_per_kv = a.n_heads / a.n_kv_heads;
+  // With few tokens every head is a task of its own, so that all threads have work; the bits are the same
+  // either way.
+  const bool few = p.n_tokens() * a.n_kv_heads < 4 * p.pool.size();
+  const int heads_per_task = few ? 1 : heads_per_kv;
+  const int tasks_per_token = a.n_heads / heads_per_task;
+  p.pool.run(p.n_tokens() * tasks_per_token, [&](int index, int worker) {
+    const int t = index / tasks_per_token;
+    const int head = index % tasks_per_token * heads_per_task;
+    const BatchToken& token = p.batch.tokens[static_cast<size_t>(t)];
+    kernels::AttentionTask task{};
+    task.q = row(row(p.s.q.data(), t, p.spec().q_width()), head, a.head_dim);
+    task.out = row(row(p.s.mixed.data(), t, p.spec().q_width()), head, a.head_dim);
+    task.scores = p.s.scores[static_cast<size_t>(worker)].data();
+    task.pages = token.cache->pages(layer, head / heads_per_kv);
+    task.kv_type = token.cache->type();
+    task.n_heads = heads_per_task;
+    task.head_dim = a.head_dim;
+    task.begin = p.spec().is_local(layer) ? std::max(0, token.position + 1 - a.window) : 0;
+    task.end = token.position + 1;
+    task.scale = a.scale;
+    p.kernels().attention(task);
+  });
+  p.watch("kqv_out", layer, p.s.mixed.data(), p.n_tokens(), p.spec().q_width());
+}
+
+/// x += post_norm(h + bias), the end of each block.
+void add_block(const Pass& p, const Linear& linear, const Norm& post_norm) {
+  const int n = p.spec().n_embd;
+  for_rows(p.pool, p.n_tokens(), [&](int t) {
+    float* h = row(p.s.h.data(), t, n);
+    add_bias(p, linear, h);
+    if (p.spec().post_norm == PostNorm::kSandwich) normalize(p, post_norm, h, n, h);
+    p.kernels().add(row(p.s.x.data(), t, n), h, n);
+  });
+}
+
+void attention_block(const Pass& p, const LayerWeights& w, int layer) {
+  const int n = p.spec().n_embd;
+  for_rows(p.pool, p.n_tokens(),
+           [&](int t) { normalize(p, w.attn_norm, row(p.s.x.data(), t, n), n, row(p.s.h.data(), t, n)); });
+  p.watch("attn_norm", layer, p.s.h.data(), p.n_tokens(), n);
+  project_qkv(p, w, layer);
+  mix(p, layer);
+  multiply(p, p.s.mixed.data(), p.n_tokens(), p.spec().q_width(), {{w.attn_output.weight, p.s.h.data()}});
+  add_block(p, w.attn_output, w.post_attention_norm);
+  p.watch("attn_out", layer, p.s.h.data(), p.n_tokens(), n);
+  p.watch("ffn_inp", layer, p.s.x.data(), p.n_tokens(), n);
+}
+
+/// gate = act(gate) * up, or act(up) where there is no gate: leaves the input of ffn_down in s.up or s.gate.
+const float* activate(const Pass& p, const LayerWeights& w) {
+  const int n_ff = p.spec().ffn.n_ff;
+  const FfnKind kind = p.spec().ffn.kind;
+  for_rows(p.pool, p.n_tokens(), [&](int t) {
+    float* gate = row(p.s.gate.data(), t, n_ff);
+    float* up = row(p.s.up.data(), t, n_ff);
+    add_bias(p, w.ffn_up, up);
+    add_bias(p, w.ffn_gate, gate);
+    if (kind == FfnKind::kGatedSilu) p.kernels().silu_mul(gate, up, n_ff);
+    if (kind == FfnKind::kGatedGelu) p.kernels().gelu_mul(gate, up, n_ff);
+    if (kind == FfnKind::kGelu) p.kernels().gelu(up, n_ff);
+  });
+  return kind == FfnKind::kGelu ? p.s.up.data() : p.s.gate.data();
+}
+
+void ffn_block(const Pass& p, const LayerWeights& w, int layer) {
+  const int n = p.spec().n_embd;
+  for_rows(p.pool, p.n_tokens(),
+           [&](int t) { normalize(p, w.ffn_norm, row(p.s.x.data(), t, n), n, row(p.s.h.data(), t, n)); });
+  p.watch("ffn_norm", layer, p.s.h.data(), p.n_tokens(), n);
+  if (p.spec().ffn.kind == FfnKind::kGelu) {
+    multiply(p, p.s.h.data(), p.n_tokens(), n, {{w.ffn_up.weight, p.s.up.data()}});
+  } else {
+    multiply(p, p.s.h.data(), p.n_tokens(), n,
+             {{w.ffn_gate.weight, p.s.gate.data()}, {w.ffn_up.weight, p.s.up.data()}});
+  }
+  multiply(p, activate(p, w), p.n_tokens(), p.spec().ffn.n_ff, {{w.ffn_down.weight, p.s.h.data()}});
+  add_block(p, w.ffn_down, w.post_ffw_norm);
+  p.watch("ffn_out", layer, p.s.h.data(), p.n_tokens(), n);
+  p.watch("l_out", layer, p.s.x.data(), p.n_tokens(), n);
+}
+
+/// The logits of the wanted rows.
+void head(const Pass& p, float* logits) {
+  const int n = p.spec().n_embd;
+  const auto n_wanted = static_cast<int>(p.batch.wanted.size());
+  if (n_wanted == 0) return;
+  for_rows(p.pool, n_wanted, [&](int i) {
+    const int t = p.batch.wanted[static_cast<size_t>(i)];
+    normalize(p, p.model.weights.output_norm, row(p.s.x.data(), t, n), n, row(p.s.h.data(), i, n));
+  });
+  p.watch("result_norm", kNoLayer, p.s.h.data(), n_wanted, n);
+  multiply(p, p.s.h.data(), n_wanted, n, {{p.model.weights.head(), logits}});
+  if (p.spec().logit_softcap != 0.0f) {
+    for_rows(p.pool, n_wanted, [&](int i) {
+      p.kernels().softcap(row(logits, i, p.spec().n_vocab), p.spec().logit_softcap, p.spec().n_vocab);
+    });
+  }
+  p.watch("result_output", kNoLayer, logits, n_wanted, p.spec().n_vocab);
+}
+
+/// Room for the scores of the longest context of the batch, for every worker.
+void reserve_scores(const Pass& p) {
+  int longest = 0;
+  for (const BatchToken& token : p.batch.tokens) longest = std::max(longest, token.position + 1);
+  const AttentionSpec& a = p.spec().attention;
+  const int pages = (longest + kernels::kPagePositions - 1) / kernels::kPagePositions;
+  const auto needed =
+      static_cast<size_t>(pages) * kernels::kPagePositions * static_cast<size_t>(a.n_heads / a.n_kv_heads);
+  for (AlignedBuffer<float>& scores : p.s.scores) {
+    if (scores.size() < needed) scores = AlignedBuffer<float>(needed + needed / 2);
+  }
+}
+
+}  // namespace
+
+void forward(const Model& model, const Batch& batch, Scratch& scratch, ThreadPool& pool, float* logits,
+             const Tap& tap) {
+  assert(!batch.tokens.empty() && static_cast<int>(batch.tokens.size()) <= scratch.max_tokens);
+  const Pass p{model, batch, scratch, pool, tap};
+  reserve_scores(p);
+  prepare_rope(p);
+  embed(p);
+  p.watch("inp_embd", kNoLayer, scratch.x.data(), p.n_tokens(), model.spec.n_embd);
+  for (int layer = 0; layer < model.spec.n_layers; ++layer) {
+    const LayerWeights& weights = model.weights.layers[static_cast<size_t>(layer)];
+    attention_block(p, weights, layer);
+    ffn_block(p, weights, layer);
+  }
+  head(p, logits);
+}
+
+}  // namespace pellucid::model

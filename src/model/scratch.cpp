@@ -1,0 +1,34 @@
+#include "model/scratch.h"
+
+#include <algorithm>
+
+namespace pellucid::model {
+namespace {
+size_t area(int rows, int cols) { return static_cast<size_t>(rows) * static_cast<size_t>(cols); }
+}  // namespace
+
+Scratch::Scratch(const ArchSpec& spec, int tokens, int n_threads)
+    : max_tokens(tokens),
+      x(area(tokens, spec.n_embd)),
+      h(area(tokens, spec.n_embd)),
+      q(area(tokens, spec.q_width())),
+      k(area(tokens, spec.kv_width())),
+      v(area(tokens, spec.kv_width())),
+      mixed(area(tokens, spec.q_width())),
+      gate(area(tokens, spec.ffn.n_ff)),
+      up(area(tokens, spec.ffn.n_ff)),
+      cos(area(tokens, spec.rope.n_rot)),
+      sin(area(tokens, spec.rope.n_rot)),
+      scores(static_cast<size_t>(n_threads)) {
+  const int widest = std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff});
+  const int blocks = (widest + kernels::kBlockValues - 1) / kernels::kBlockValues;
+  quantized = AlignedBuffer<int8_t>(area(tokens, blocks * kernels::kBlockValues));
+  quantized_scale = AlignedBuffer<float>(area(tokens, blocks));
+  quantized_sum = AlignedBuffer<int32_t>(area(tokens, blocks));
+}
+
+kernels::Activations Scratch::activations(const float* floats, int n_tokens, int n_cols) {
+  return {floats, {quantized.data(), quantized_scale.data(), quantized_sum.data()}, n_tokens, n_cols};
+}
+
+}  // namespace pellucid::model

@@ -1,0 +1,38 @@
+// The activation buffers of a forward pass, sized once for the largest batch and used again by every step.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/table.h"
+#include "model/spec.h"
+
+namespace pellucid::model {
+
+/// Rows are batch tokens. Not shared between concurrent passes.
+struct Scratch {
+  Scratch(const ArchSpec& spec, int max_tokens, int n_threads);
+
+  int max_tokens;
+  AlignedBuffer<float> x;      // [max_tokens, n_embd]: the residual stream
+  AlignedBuffer<float> h;      // [max_tokens, n_embd]: a block's input, then its output
+  AlignedBuffer<float> q;      // [max_tokens, q_width]
+  AlignedBuffer<float> k;      // [max_tokens, kv_width]
+  AlignedBuffer<float> v;      // [max_tokens, kv_width]
+  AlignedBuffer<float> mixed;  // [max_tokens, q_width]: attention before its output projection
+  AlignedBuffer<float> gate;   // [max_tokens, n_ff]
+  AlignedBuffer<float> up;     // [max_tokens, n_ff]
+  AlignedBuffer<float> cos;    // [2, max_tokens, n_rot / 2]: global layers, then local ones
+  AlignedBuffer<float> sin;
+  AlignedBuffer<int8_t> quantized;       // [max_tokens, widest input]
+  AlignedBuffer<float> quantized_scale;  // [max_tokens, widest input / 32]
+  AlignedBuffer<int32_t> quantized_sum;
+  std::vector<AlignedBuffer<float>> scores;  // per worker, grown with the context
+  std::vector<double> frequencies;           // [n_rot / 2], made at the first pass
+  std::vector<double> local_frequencies;
+
+  /// `floats` [n_tokens, n_cols] with room for its quantised form.
+  kernels::Activations activations(const float* floats, int n_tokens, int n_cols);
+};
+
+}  // namespace pellucid::model
