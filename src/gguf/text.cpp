@@ -48,8 +48,8 @@ void append_escape(std::string& out, char32_t c) {
       out += "\\t";
       return;
     default:
-      fmt::format_to(std::back_inserter(out), c < 0x100 ? "\\x{:02x}" : "\\u{:04x}",
-                     static_cast<uint32_t>(c));
+      fmt::format_to(std::back_inserter(out), "\\{}{:0{}x}", c < 0x100 ? 'x' : 'u', static_cast<uint32_t>(c),
+                     c < 0x100 ? 2 : 4);
   }
 }
 
