@@ -77,7 +77,7 @@ std::string printable(std::string_view text, size_t max_characters) {
 
 std::string quoted(std::string_view text) {
   constexpr size_t kErrorCharacters = 80;
-  return "'" + printable(text, kErrorCharacters) + "'";
+  return fmt::format("'{}'", printable(text, kErrorCharacters));
 }
 
 }  // namespace pellucid::gguf
