@@ -1,0 +1,93 @@
+// A model file ready to run: tokenizer, packed weights, threads. The faces see two nouns, an Engine and a
+// Sequence, and nothing of tensors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "gguf/reader.h"
+#include "model/batch.h"
+#include "model/model.h"
+#include "model/scratch.h"
+#include "model/tap.h"
+#include "sampling/settings.h"
+#include "tokenizer/tokenizer.h"
+
+namespace pellucid::generation {
+
+struct EngineOptions {
+  int n_threads = 0;        // 0: one for each processor this process may use
+  int n_ctx = 0;            // positions a sequence may hold; 0: what the model was trained for
+  int prefill_chunk = 256;  // tokens of a prompt that run together; never changes a bit of the result
+  kernels::Precision precision = kernels::Precision::kNative;
+  kernels::KvType kv_type = kernels::KvType::kF16;
+};
+
+/// The tokens run so far and their keys and values: tokens.size() positions of the cache are valid.
+struct Sequence {
+  std::vector<int32_t> tokens;
+  model::KvCache cache;
+
+  /// Goes back to the first n tokens.
+  void truncate(int n) {
+    tokens.resize(static_cast<size_t>(n));
+    cache.truncate(n);
+  }
+};
+
+/// Which positions' logits extend() gives.
+enum class Want { kLast, kAll };
+
+/// Receives logits [n_rows, n_vocab] of the positions from `first` on; called one or more times, in order. An
+/// error ends the run.
+using LogitsSink = std::function<Result<void>(int first, std::span<const float> logits, int n_rows)>;
+
+/// Not movable: parts refer to each other. One caller at a time.
+class Engine {
+ public:
+  /// Errors: those of gguf::File, Tokenizer and Model; kUsage where an option is out of range.
+  static Result<std::unique_ptr<Engine>> load(const std::string& path, const EngineOptions& options);
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] const gguf::File& file() const { return file_; }
+  [[nodiscard]] const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
+  [[nodiscard]] const model::Model& model() const { return model_; }
+  [[nodiscard]] const EngineOptions& options() const {
+    return options_;
+  }  // with n_threads and n_ctx resolved
+  [[nodiscard]] int n_vocab() const { return model_.spec.n_vocab; }
+
+  /// The default settings, overridden by the file's own (`general.sampling.temp`, `.top_k`, `.top_p`).
+  [[nodiscard]] Result<sampling::Settings> default_settings() const;
+
+  [[nodiscard]] Sequence new_sequence() const { return {{}, model::KvCache(model_.spec, options_.kv_type)}; }
+
+  /// Runs `tokens` after those of `sequence` and appends them. Errors: kUsage (no token, or an id out of
+  /// range), kContext (they do not fit; both numbers are named), or the sink's. On error the sequence holds
+  /// what had been run.
+  Result<void> extend(Sequence& sequence, std::span<const int32_t> tokens, Want want, const LogitsSink& sink,
+                      const model::Tap& tap = {});
+
+ private:
+  Engine(gguf::File file, const EngineOptions& options)
+      : file_(std::move(file)), options_(options), pool_(options.n_threads) {}
+  [[nodiscard]] Result<void> check(const Sequence& sequence, std::span<const int32_t> tokens) const;
+
+  gguf::File file_;
+  EngineOptions options_;
+  ThreadPool pool_;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
+  model::Model model_;
+  std::unique_ptr<model::Scratch> scratch_;
+  AlignedBuffer<float> logits_;  // [rows, n_vocab] of one chunk
+};
+
+}  // namespace pellucid::generation
