@@ -12,9 +12,9 @@ struct Model {
   Weights weights;
   const kernels::KernelTable* kernels = nullptr;
 
-  /// Describes, checks and packs the model of `file`; the file is not needed afterwards. Errors:
-  /// kUnsupported, kBadModel.
-  static Result<Model> load(const gguf::File& file, const kernels::KernelTable& kernels,
+  /// Checks and packs the weights of `file`, described by `spec` (see describe()); the file is not needed
+  /// afterwards. Errors: kBadModel.
+  static Result<Model> load(const gguf::File& file, const ArchSpec& spec, const kernels::KernelTable& kernels,
                             kernels::Precision precision, ThreadPool& pool);
 };
 
