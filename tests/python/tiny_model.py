@@ -1,5 +1,6 @@
 """A llama model of about 120 kB with random weights, written with the `gguf` package: for tests that need a
-loadable file, or one with a single defect. Its vocabulary is the 256 bytes, three merges and two special tokens."""
+loadable file, or one with a single defect. Its vocabulary is the 256 bytes, three merges and two special
+tokens."""
 
 from pathlib import Path
 
@@ -42,8 +43,9 @@ def tensors(seed: int) -> dict[str, np.ndarray]:
 
 
 def write(path: Path, *, architecture="llama", seed=1, change=None, without=(), settings=None) -> Path:
-    """Writes the model. `change` maps names of tensors to other values, `without` names tensors to leave out,
-    `settings` maps suffixes of metadata keys ("attention.head_count") to other values, None to leave one out."""
+    """Writes the model. `change` maps names of tensors to other values, `without` names those to leave out,
+    `settings` maps suffixes of metadata keys ("attention.head_count") to other values, or None to leave one
+    out."""
     writer = gguf.GGUFWriter(path, architecture)
     numbers = {
         "block_count": N_LAYERS,
