@@ -65,9 +65,9 @@ VARIANTS = {
     "llama": Variant("llama"),
     "llama-linear": Variant("llama", tied=True, metadata={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
     "llama-3.1": Variant("llama", tied=True, rope_factors=True, metadata={"rope.freq_base": 500000.0}),
-    "mistral": Variant("llama", head_dim=32, heads=4, metadata={"attention.sliding_window": 7}),
-    "qwen2": Variant("qwen2", tied=True, attention_bias=True, metadata={"rope.freq_base": 1000000.0}),
-    "qwen3": Variant("qwen3", head_dim=32, metadata={"rope.freq_base": 1000000.0}),
+    "mistral": Variant("llama", head_dim=32, heads=4, metadata={"attention.sliding_window": 70}),
+    "qwen2": Variant("qwen2", heads=4, tied=True, attention_bias=True, metadata={"rope.freq_base": 1000000.0}),
+    "qwen3": Variant("qwen3", head_dim=128, heads=4, metadata={"rope.freq_base": 1000000.0}),
     "gemma3": Variant(
         "gemma3", layers=7, kv_heads=1, heads=4, head_dim=32, tied=True,
         metadata={"attention.sliding_window": 6, "rope.freq_base": 1000000.0},
