@@ -386,7 +386,8 @@ Result<File> File::open(const std::string& path) {
   PELLUCID_TRY(MappedFile mapping, MappedFile::open(path));
   auto parsed = parse(mapping.bytes());
   if (!parsed.ok()) {
-    return Error{parsed.error().code, "cannot read the model '" + path + "'", parsed.error().why};
+    return Error{parsed.error().code, fmt::format("cannot read the model '{}'", printable(path)),
+                 parsed.error().why};
   }
   File file = std::move(parsed).value();
   file.mapping_ = std::move(mapping);

@@ -1,0 +1,259 @@
+// Thousands of damaged files: a small file that has every kind of field, and the header of a real model, each
+// with every field set to every boundary value, cut at every length, and with every bit of the small one
+// flipped. Each must be read or refused with one proper error, in bounded memory; sanitizers watch the rest.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "gguf/allocations.h"
+#include "gguf/builder.h"
+#include "gguf/check_file.h"
+#include "gguf/models.h"
+#include "gguf/reader.h"
+
+namespace pellucid::gguf {
+namespace {
+
+using test::Builder;
+using test::Bytes;
+
+/// A number in a file: where it is and what it means.
+struct Field {
+  size_t offset;
+  size_t width;
+  bool is_type;
+};
+
+/// Finds the fields of a valid file; written apart from the reader, and without its checks.
+class FieldWalker {
+ public:
+  explicit FieldWalker(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::vector<Field> walk() {
+    number<uint32_t>();  // magic
+    number<uint32_t>();
+    const auto n_tensors = number<uint64_t>();
+    const auto n_entries = number<uint64_t>();
+    for (uint64_t i = 0; i < n_entries; ++i) {
+      string();
+      value(number<uint32_t>(true));
+    }
+    for (uint64_t i = 0; i < n_tensors; ++i) {
+      string();
+      const auto n_dims = number<uint32_t>();
+      for (uint32_t d = 0; d < n_dims; ++d) number<uint64_t>();
+      number<uint32_t>(true);
+      number<uint64_t>();
+    }
+    return fields_;
+  }
+  [[nodiscard]] size_t header_bytes() const { return offset_; }
+
+ private:
+  template <typename T>
+  T number(bool is_type = false) {
+    T value;
+    std::memcpy(&value, bytes_.data() + offset_, sizeof(T));
+    fields_.push_back({offset_, sizeof(T), is_type});
+    offset_ += sizeof(T);
+    return value;
+  }
+  void string() {
+    const auto length = number<uint64_t>();
+    offset_ += length;
+  }
+  void value(uint32_t type) {
+    constexpr size_t kSizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    if (type == 8) return string();
+    if (type == 9) return array();
+    fields_.push_back({offset_, kSizes[type], false});
+    offset_ += kSizes[type];
+  }
+  /// Of a long array only the ends are fields, so that a vocabulary does not take all the time.
+  void array() {
+    const auto element = number<uint32_t>(true);
+    const auto count = number<uint64_t>();
+    for (uint64_t i = 0; i < count; ++i) {
+      const size_t before = fields_.size();
+      value(element);
+      if (i >= 2 && i + 2 < count) fields_.resize(before);
+    }
+  }
+
+  std::span<const std::byte> bytes_;
+  size_t offset_ = 0;
+  std::vector<Field> fields_;
+};
+
+/// Values at which arithmetic on a count, length, size or offset goes wrong.
+std::vector<uint64_t> boundary_values(uint64_t original) {
+  std::vector<uint64_t> values = {0,  1,  2,  3,  4,   5,   7,   8,   9,     13,   31,
+                                  32, 33, 64, 65, 127, 128, 255, 256, 65535, 65536};
+  for (const uint64_t shift : {16U, 24U, 26U, 31U, 32U, 33U, 42U, 56U, 59U, 60U, 61U, 62U, 63U}) {
+    const uint64_t power = uint64_t{1} << shift;
+    values.insert(values.end(), {power - 1, power, power + 1});
+  }
+  values.insert(values.end(), {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 7, UINT64_MAX - 31, UINT64_MAX / 14,
+                               UINT64_MAX / 33, original + 1, original - 1, original * 2, original / 2});
+  return values;
+}
+
+uint64_t fnv1a(std::span<const std::byte> bytes) {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const std::byte b : bytes) hash = (hash ^ static_cast<uint64_t>(b)) * 0x100000001B3;
+  return hash;
+}
+
+/// Parses files made from one, each only once.
+class Corpus {
+ public:
+  explicit Corpus(Bytes& file) : file_(file) {}
+
+  /// The first `size` bytes of the file as it is now. A copy of its own lets the address sanitizer see a read
+  /// past the end.
+  void check(size_t size) {
+    const Bytes copy(file_.begin(), file_.begin() + static_cast<std::ptrdiff_t>(size));
+    if (seen_.insert(fnv1a(copy)).second) check_bytes(copy);
+  }
+
+  /// The file with one field changed. Large files are not copied.
+  void set(const Field& field, uint64_t value) {
+    Bytes original(file_.begin() + static_cast<std::ptrdiff_t>(field.offset),
+                   file_.begin() + static_cast<std::ptrdiff_t>(field.offset + field.width));
+    std::memcpy(file_.data() + field.offset, &value, field.width);
+    constexpr size_t kCopied = 1 << 16;
+    if (file_.size() <= kCopied) {
+      check(file_.size());
+    } else if (std::memcmp(original.data(), &value, field.width) != 0) {
+      seen_.insert(field.offset * 0x9E3779B97F4A7C15 ^ value);
+      check_bytes(file_);
+    }
+    std::memcpy(file_.data() + field.offset, original.data(), field.width);
+  }
+
+  [[nodiscard]] size_t distinct() const { return seen_.size(); }
+  [[nodiscard]] size_t accepted() const { return accepted_; }
+  [[nodiscard]] uint64_t most_allocated() const { return most_allocated_; }
+
+ private:
+  void check_bytes(std::span<const std::byte> bytes) {
+    const uint64_t before = pellucid::test::allocated_bytes();
+    const auto parsed = File::parse(bytes);
+    const uint64_t used = pellucid::test::allocated_bytes() - before;
+    accepted_ += parsed.ok() ? 1 : 0;
+    most_allocated_ = std::max(most_allocated_, used);
+    EXPECT_LE(used, 16384 + 16 * bytes.size());
+    EXPECT_EQ(test::check_outcome(parsed, bytes), "");
+  }
+
+  Bytes& file_;
+  std::unordered_set<uint64_t> seen_;
+  size_t accepted_ = 0;
+  uint64_t most_allocated_ = 0;
+};
+
+/// A file with every value type, every array, and tensors of several types and ranks.
+Bytes small_file() {
+  Builder builder;
+  builder.string("general.architecture", "llama").alignment(32).u32("llama.block_count", 2);
+  builder.scalar<uint8_t>("u8", ValueType::kUint8, 1).scalar<int8_t>("i8", ValueType::kInt8, -1);
+  builder.scalar<uint16_t>("u16", ValueType::kUint16, 1).scalar<int16_t>("i16", ValueType::kInt16, -1);
+  builder.scalar<uint64_t>("u64", ValueType::kUint64, 1).scalar<int64_t>("i64", ValueType::kInt64, -1);
+  builder.i32("i32", -1).f32("llama.rope.freq_base", 10000).scalar<double>("f64", ValueType::kFloat64, 0.5);
+  builder.boolean("tokenizer.ggml.add_bos_token", true);
+  builder.strings("tokenizer.ggml.tokens", {"<s>", "</s>", "a", "\xe4\xbd\xa0", ""});
+  builder.floats("tokenizer.ggml.scores", {0, -1, -2, -3, -4})
+      .ints("tokenizer.ggml.token_type", {3, 3, 1, 1, 1});
+  builder.array<uint8_t>("bools", ValueType::kBool, {0, 1, 1})
+      .array<uint64_t>("u64s", ValueType::kUint64, {1, 2});
+  builder.zeros("token_embd.weight", TensorType::kQ4_0, {32, 5}).zeros("norm", TensorType::kF32, {32});
+  builder.zeros("rank3", TensorType::kF16, {2, 3, 4}).zeros("rank4", TensorType::kQ8_0, {32, 2, 1, 2});
+  builder.zeros("k", TensorType::kQ4_K, {256});
+  return builder.bytes();
+}
+
+void report(const char* name, const Corpus& corpus) {
+  std::printf("%s: %zu distinct files, %zu accepted, at most %lu bytes allocated for one\n", name,
+              corpus.distinct(), corpus.accepted(), corpus.most_allocated());
+}
+
+TEST(Corpus, SmallFileDamagedInEveryField) {
+  Bytes file = small_file();
+  ASSERT_TRUE(File::parse(file).ok()) << File::parse(file).error().message();
+  Corpus corpus(file);
+  FieldWalker walker(file);
+  for (const Field& field : walker.walk()) {
+    uint64_t original = 0;
+    std::memcpy(&original, file.data() + field.offset, field.width);
+    for (const uint64_t value : boundary_values(original)) corpus.set(field, value);
+    for (uint64_t value = 0; field.is_type && value < 256; ++value) corpus.set(field, value);
+  }
+  for (size_t size = 0; size <= file.size(); ++size) corpus.check(size);
+  for (size_t bit = 0; bit < walker.header_bytes() * 8; ++bit) {
+    const auto mask = static_cast<std::byte>(1U << (bit % 8));
+    file[bit / 8] ^= mask;
+    corpus.check(file.size());
+    file[bit / 8] ^= mask;
+  }
+  report("small file", corpus);
+  EXPECT_GE(corpus.distinct(), 10000U);
+  EXPECT_GT(corpus.accepted(), 0U);
+  EXPECT_LT(corpus.accepted(), corpus.distinct());
+}
+
+TEST(Corpus, PairsOfDimsTypesAndOffsets) {
+  constexpr uint64_t kEdges[] = {1,
+                                 3,
+                                 32,
+                                 256,
+                                 uint64_t{1} << 31,
+                                 uint64_t{1} << 32,
+                                 (uint64_t{1} << 42) + 1,
+                                 uint64_t{1} << 61,
+                                 uint64_t{1} << 62,
+                                 uint64_t{1} << 63,
+                                 UINT64_MAX};
+  size_t files = 0;
+  for (const uint64_t a : kEdges) {
+    for (const uint64_t b : kEdges) {
+      for (const uint32_t type : {0U, 2U, 12U}) {
+        for (const uint64_t offset : {uint64_t{0}, uint64_t{32}, UINT64_MAX - 31}) {
+          EXPECT_EQ(test::check_parse(Builder().raw_tensor("t", type, {a, b, 1}, offset).filler(512).bytes()),
+                    "");
+          ++files;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(files, 11U * 11 * 3 * 3);
+}
+
+Bytes read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  Bytes bytes(static_cast<size_t>(in.tellg()));
+  in.seekg(0);
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
+}
+
+TEST(Corpus, HeaderOfARealModelDamagedInEveryField) {
+  const auto path = pellucid::test::find_model(pellucid::test::kSmolLM2);
+  if (!path) GTEST_SKIP() << "the model is not in the cache";
+  Bytes file = read_file(*path);
+  ASSERT_TRUE(File::parse(file).ok());
+  FieldWalker walker(file);
+  const std::vector<Field> fields = walker.walk();
+  Corpus corpus(file);
+  for (size_t i = 0; i < fields.size(); ++i) corpus.set(fields[i], i % 2 == 0 ? UINT64_MAX : i);
+  report("real header", corpus);
+  EXPECT_GT(corpus.distinct(), 100U);
+}
+
+}  // namespace
+}  // namespace pellucid::gguf
