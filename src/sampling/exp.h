@@ -1,0 +1,43 @@
+// Our own exp for weights of candidates: the C library's may change with its version and with the processor
+// (glibc picks an fma variant where there is one), and a replayed step must give the same bits everywhere.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace pellucid::sampling {
+
+/// exp(x) for x <= 0 in float64, within 1 unit in the last place; 0 below -708, where results turn subnormal.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite: ln 2 in two parts, so that n * kLn2High is exact), then
+/// 2^n times the Taylor series of degree 13, whose remainder is below 2^-57. Multiplications and additions
+/// only, no branch: loops over it vectorise.
+inline double exp_nonpositive(double x) {
+  constexpr double kLog2E = 1.4426950408889634074;
+  constexpr double kLn2High = 6.93147180369123816490e-01;  // its low 32 bits are zero
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  constexpr double kRound = 0x1.8p52;  // adding it leaves the nearest integer in the low bits
+  constexpr double kSmallest = -708.0;
+  const double clamped = x < kSmallest ? kSmallest : x;
+  const double shifted = clamped * kLog2E + kRound;
+  const double n = shifted - kRound;
+  const double r = (clamped - n * kLn2High) - n * kLn2Low;
+  double sum = 1.0 / 6227020800;
+  sum = sum * r + 1.0 / 479001600;
+  sum = sum * r + 1.0 / 39916800;
+  sum = sum * r + 1.0 / 3628800;
+  sum = sum * r + 1.0 / 362880;
+  sum = sum * r + 1.0 / 40320;
+  sum = sum * r + 1.0 / 5040;
+  sum = sum * r + 1.0 / 720;
+  sum = sum * r + 1.0 / 120;
+  sum = sum * r + 1.0 / 24;
+  sum = sum * r + 1.0 / 6;
+  sum = sum * r + 0.5;
+  sum = sum * (r * r) + r;
+  const double power = std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) + 1023) << 52);
+  const double result = (1.0 + sum) * power;
+  return x < kSmallest ? 0.0 : result;
+}
+
+}  // namespace pellucid::sampling
