@@ -1,0 +1,138 @@
+// pellucid generate: continues a prompt.
+#include "generation/generate.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "bridge/chat_template.h"
+#include "cli/chat_prompt.h"
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/settings_json.h"
+
+namespace pellucid::cli {
+namespace {
+
+struct GenerateCommand {
+  std::optional<std::string> prompt;
+  ModelOptions model;
+  SamplingOptions sampling;
+  int max_tokens = 256;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  bool chat = false;
+  std::string system;
+  Format format = Format::kText;
+};
+
+struct Run {
+  LoadedEngine loaded;
+  std::vector<int32_t> prompt;
+  generation::GenerateOptions options;
+};
+
+/// Loads, tokenizes and settles every setting.
+Result<Run> prepare(const GenerateCommand& command) {
+  PELLUCID_TRY(std::string text, text_or_stdin(command.prompt));
+  if (text.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
+  PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
+  tokenizer::EncodeOptions encode;
+  if (command.chat) {
+    PELLUCID_TRY(const bridge::ChatTemplate chat, chat_template_of(*loaded.engine));
+    std::vector<bridge::Message> messages;
+    if (!command.system.empty()) messages.push_back({"system", command.system});
+    messages.push_back({"user", text});
+    PELLUCID_TRY(text, chat.render(messages, true));
+    encode.add_bos = false;  // a template writes what belongs around its text
+  }
+  PELLUCID_TRY(std::vector<int32_t> prompt, loaded.engine->tokenizer().encode(text, encode));
+  PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
+  generation::GenerateOptions options;
+  PELLUCID_TRY(options.settings, apply(command.sampling, base));
+  options.seed = seed_or_random(command.sampling);
+  options.max_tokens = command.max_tokens;
+  options.stop = command.stop;
+  options.stop_at_end_of_turn = !command.ignore_eos;
+  return Run{std::move(loaded), std::move(prompt), std::move(options)};
+}
+
+double rate(int tokens, double ms) { return ms > 0 ? tokens / ms * 1e3 : 0.0; }
+
+boost::json::object report(const Run& run, const generation::Generation& done) {
+  const generation::Timings& t = done.timings;
+  return {{"model", run.loaded.path},
+          {"prompt_tokens", to_json(run.prompt)},
+          {"tokens", to_json(done.tokens)},
+          {"text", to_json_text(done.text)},
+          {"finish_reason", std::string(generation::to_string(done.finish_reason))},
+          {"seed", run.options.seed},
+          {"settings", settings_json(run.options.settings)},
+          {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
+                                          {"prefill_ms", t.prefill_ms},
+                                          {"decode_ms", t.decode_ms},
+                                          {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
+                                          {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
+}
+
+void print_summary(const Run& run, const generation::Generation& done) {
+  const generation::Timings& t = done.timings;
+  fmt::print(stderr,
+             "[seed {} | load {:.0f} ms | prefill {} tokens, {:.0f}/s | decode {} tokens, {:.0f}/s | {}]\n",
+             run.options.seed, run.loaded.load_ms, t.prefill_tokens, rate(t.prefill_tokens, t.prefill_ms),
+             t.decode_tokens, rate(t.decode_tokens, t.decode_ms), generation::to_string(done.finish_reason));
+}
+
+Result<int> generate(const GenerateCommand& command) {
+  PELLUCID_TRY(Run run, prepare(command));
+  const bool stream = command.format == Format::kText;
+  if (stream && !command.chat && ::isatty(STDOUT_FILENO) != 0 && command.prompt)
+    PELLUCID_CHECK(write_output(*command.prompt));
+  const InterruptFlag interrupt;
+  Result<void> written;
+  const auto observe = [&](const generation::StepView& step) {
+    if (stream && !step.text.empty()) {
+      written = write_output(step.text);
+      if (written.ok()) written = flush_output();
+    }
+    return written.ok() && !interrupt.raised();
+  };
+  generation::Sequence sequence = run.loaded.engine->new_sequence();
+  PELLUCID_TRY(const generation::Generation done,
+               generation::generate(*run.loaded.engine, sequence, run.prompt, run.options, observe));
+  PELLUCID_CHECK(written);
+  if (stream) {
+    PELLUCID_CHECK(write_output("\n"));
+    PELLUCID_CHECK(flush_output());
+    print_summary(run, done);
+  } else {
+    PELLUCID_CHECK(write_json(report(run, done)));
+  }
+  return interrupt.raised() ? kInterrupted : 0;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("generate", "Continue a prompt");
+  const auto options = std::make_shared<GenerateCommand>();
+  command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
+  add_model_options(*command, options->model);
+  command->add_option("-n,--max-tokens", options->max_tokens, "new tokens at most")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->capture_default_str();
+  add_sampling_options(*command, options->sampling);
+  command->add_option("--stop", options->stop, "end before this text (may be given again)")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  command->add_flag("--ignore-eos", options->ignore_eos, "go on after the model's own stop tokens");
+  command->add_flag("--chat", options->chat, "the prompt is a user's message: use the model's chat template");
+  command->add_option("--system", options->system, "with --chat: the system message")->type_name("TEXT");
+  add_format_option(*command, options->format);
+  command->callback([options, &action] { action = [options] { return generate(*options); }; });
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,134 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <random>
+
+#include "cli/model_path.h"
+#include "sampling/registry.h"
+
+namespace pellucid::cli {
+namespace {
+
+/// "--top-k" and its aliases, as CLI11 wants them.
+std::string flags_of(const sampling::SettingRow& row) {
+  std::string flags;
+  const auto add = [&flags](std::string_view name) {
+    std::string flag = fmt::format("--{}", name);
+    for (char& c : flag) c = c == '_' ? '-' : c;
+    flags += flags.empty() ? flag : "," + flag;
+  };
+  add(row.name);
+  for (const std::string_view alias : row.aliases) {
+    if (!alias.empty()) add(alias);
+  }
+  return flags;
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("-m,--model", options.model, "a GGUF file, or the name of one in the cache")
+      ->type_name("MODEL");
+  command.add_option("-t,--threads", options.engine.n_threads, "threads (default: all processors)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  command.add_option("-c,--ctx", options.engine.n_ctx, "positions of the context (default: as trained)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command
+      .add_option("--batch", options.engine.prefill_chunk,
+                  "prompt tokens run together; never changes a result")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  command.add_option("--precision", options.precision, "native, or f32: weights dequantised, for reference")
+      ->check(CLI::IsMember({"native", "f32"}));
+  command.add_option("--kv-type", options.kv_type, "f16 or f32: elements of the KV cache")
+      ->check(CLI::IsMember({"f16", "f32"}));
+}
+
+Result<LoadedEngine> load_engine(ModelOptions options) {
+  const auto start = std::chrono::steady_clock::now();
+  PELLUCID_TRY(std::string path, resolve_model(options.model));
+  if (options.precision == "f32") options.engine.precision = kernels::Precision::kFloat32;
+  if (options.kv_type == "f32") options.engine.kv_type = kernels::KvType::kF32;
+  PELLUCID_TRY(auto engine, generation::Engine::load(path, options.engine));
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+  return LoadedEngine{std::move(engine), std::move(path), elapsed.count()};
+}
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  const auto remember = [&options](const std::string& name) {
+    return [&options, name](const std::string& text) { options.given.emplace_back(name, text); };
+  };
+  for (const sampling::StageRow& stage : sampling::stages()) {
+    for (const sampling::SettingRow& row : stage.settings) {
+      command
+          .add_option_function<std::string>(flags_of(row), remember(std::string(row.name)),
+                                            std::string(row.help))
+          ->type_name("X");
+    }
+  }
+  command.add_option_function<std::string>("--order", remember("order"), "stages in the order they run")
+      ->type_name("A,B,...");
+  command.add_option("-s,--seed", options.seed, "seed of the draws (default: random, and reported)")
+      ->type_name("N");
+}
+
+Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
+  for (const auto& [name, text] : options.given) PELLUCID_CHECK(sampling::set(base, name, text));
+  PELLUCID_CHECK(sampling::check(base));
+  return base;
+}
+
+uint64_t seed_or_random(const SamplingOptions& options) {
+  if (options.seed) return *options.seed;
+  std::random_device entropy;
+  // 53 bits: a JSON reader that knows only doubles can hand the seed back.
+  return (uint64_t{entropy()} << 32 | entropy()) >> 11;
+}
+
+void add_format_option(CLI::App& command, Format& format) {
+  static const std::map<std::string, Format> kFormats{{"text", Format::kText}, {"json", Format::kJson}};
+  command.add_option("--format", format, "text or json")
+      ->transform(CLI::CheckedTransformer(kFormats).description(""))
+      ->type_name("FORM");
+}
+
+Result<std::string> text_or_stdin(const std::optional<std::string>& text) {
+  if (text) return *text;
+  std::string all;
+  char buffer[1 << 16];
+  while (const size_t n = std::fread(buffer, 1, sizeof(buffer), stdin)) all.append(buffer, n);
+  if (std::ferror(stdin) != 0)
+    return Error{ErrorCode::kIo, "cannot read standard input", std::strerror(errno)};
+  return all;
+}
+
+Result<std::vector<int32_t>> parse_ids(const std::string& text) {
+  std::vector<int32_t> ids;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  const auto skip = [&] {
+    while (p != end && std::strchr(", \t\r\n", *p) != nullptr) ++p;
+  };
+  for (skip(); p != end; skip()) {
+    int32_t id = 0;
+    const auto [next, status] = std::from_chars(p, end, id);
+    if (status != std::errc() || (next != end && std::strchr(", \t\r\n", *next) == nullptr)) {
+      return Error{ErrorCode::kUsage, "not a list of token ids",
+                   fmt::format("at '{}'", std::string(p, end).substr(0, 20))};
+    }
+    ids.push_back(id);
+    p = next;
+  }
+  return ids;
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,60 @@
+// The options that several commands share: the model and how it runs, the settings of the sampling chain, the
+// output form.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "generation/engine.h"
+#include "sampling/settings.h"
+
+namespace pellucid::cli {
+
+struct ModelOptions {
+  std::string model;
+  std::string precision = "native";
+  std::string kv_type = "f16";
+  generation::EngineOptions engine;
+};
+
+/// -m, --threads, --ctx, --batch, --precision, --kv-type.
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+struct LoadedEngine {
+  std::unique_ptr<generation::Engine> engine;
+  std::string path;
+  double load_ms;
+};
+Result<LoadedEngine> load_engine(ModelOptions options);
+
+/// Settings given on the command line, as text: checked when they are applied.
+struct SamplingOptions {
+  std::vector<std::pair<std::string, std::string>> given;
+  std::optional<uint64_t> seed;
+};
+
+/// One option for each row of the registry of sampling stages, --order, and --seed.
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+/// `base` with what was given. Errors: kUsage.
+Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base);
+
+/// The seed given, or one from the system's entropy source.
+uint64_t seed_or_random(const SamplingOptions& options);
+
+enum class Format { kText, kJson };
+/// --format text|json.
+void add_format_option(CLI::App& command, Format& format);
+
+/// The text given, or all of standard input, to the byte. Errors: kIo.
+Result<std::string> text_or_stdin(const std::optional<std::string>& text);
+
+/// Token ids from text such as "1,2,3" or "1 2 3". Errors: kUsage.
+Result<std::vector<int32_t>> parse_ids(const std::string& text);
+
+}  // namespace pellucid::cli

@@ -1,0 +1,62 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace pellucid::cli {
+namespace {
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+
+void raise_flag(int) { interrupted.store(true, std::memory_order_relaxed); }
+
+void set_handler(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+Error refused() { return {ErrorCode::kIo, "cannot write to standard output", std::strerror(errno)}; }
+
+}  // namespace
+
+void prepare_process() { std::signal(SIGPIPE, SIG_IGN); }
+
+Result<void> write_output(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) return refused();
+  return {};
+}
+
+Result<void> flush_output() {
+  if (std::fflush(stdout) != 0) return refused();
+  return {};
+}
+
+InterruptFlag::InterruptFlag() {
+  interrupted.store(false, std::memory_order_relaxed);
+  set_handler(raise_flag);
+}
+
+InterruptFlag::~InterruptFlag() { set_handler(SIG_DFL); }
+
+bool InterruptFlag::raised() const { return interrupted.load(std::memory_order_relaxed); }
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      line += fmt::format("\\x{:02x}", byte);
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,35 @@
+// Standard output with its failures seen, and Ctrl-C as a flag.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace pellucid::cli {
+
+inline constexpr int kInterrupted = 130;
+
+/// Once, before anything else: a closed pipe becomes an error of write_output() instead of a signal.
+void prepare_process();
+
+/// Writes to standard output. Errors: kIo (closed, full).
+Result<void> write_output(std::string_view text);
+/// Makes what was written visible now. Errors: kIo.
+Result<void> flush_output();
+
+/// While one lives, Ctrl-C sets a flag instead of ending the program.
+class InterruptFlag {
+ public:
+  InterruptFlag();
+  ~InterruptFlag();
+  InterruptFlag(const InterruptFlag&) = delete;
+  InterruptFlag& operator=(const InterruptFlag&) = delete;
+  [[nodiscard]] bool raised() const;
+};
+
+/// `text` with line breaks and other control characters escaped: for messages of one line.
+std::string one_line(std::string_view text);
+
+}  // namespace pellucid::cli
