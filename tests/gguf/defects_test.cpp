@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -37,6 +37,9 @@ std::string outcome(const Builder& builder) { return outcome(builder.bytes()); }
 std::string shape_outcome(const std::vector<uint64_t>& dims, uint32_t type = kF32) {
   return outcome(Builder().raw_tensor("t", type, dims, 0).filler(256));
 }
+
+/// Processor time, which other programs on the machine do not lengthen.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
@@ -173,9 +176,9 @@ TEST(Defects, LlamaCpp_PR19856_LargeVocabularyStaysFast) {
   std::vector<std::string> tokens;
   for (int i = 0; i < 262144; ++i) tokens.push_back("token" + std::to_string(i));
   const Bytes bytes = Builder().strings("tokenizer.ggml.tokens", tokens).bytes();
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   const auto parsed = File::parse(bytes);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+  EXPECT_LT(cpu_seconds() - start, 0.2);
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed.value().metadata().strings("tokenizer.ggml.tokens").value()[262143], "token262143");
 }
@@ -189,9 +192,9 @@ TEST(Defects, ManyKeysAndTensorsTakeNoQuadraticTime) {
     builder.raw_tensor(prefix + std::to_string(i), kF32, {1}, static_cast<uint64_t>(i) * 32);
   }
   const Bytes bytes = builder.filler(100000 * 32).bytes();
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   const auto parsed = File::parse(bytes);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  EXPECT_LT(cpu_seconds() - start, 3);
   ASSERT_TRUE(parsed.ok()) << parsed.error().message();
   EXPECT_EQ(parsed.value().tensors().size(), 100000U);
 }
