@@ -81,18 +81,19 @@ Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const 
     PELLUCID_TRY(const sampling::Draw draw, choose(logits, options, index));
     result.tokens.push_back(draw.token);
     const bool ends_turn = std::find(stop_ids.begin(), stop_ids.end(), draw.token) != stop_ids.end();
-    const std::string text = ends_turn ? tail.finish() : tail.push(engine.tokenizer().piece(draw.token));
+    const bool full = static_cast<int>(sequence.tokens.size()) >= engine.options().n_ctx;
+    std::string text = ends_turn ? std::string() : tail.push(engine.tokenizer().piece(draw.token));
+    const bool last = ends_turn || tail.stopped() || full || index + 1 == options.max_tokens;
+    if (last) text += tail.finish();
     result.text += text;
     const bool go_on = !observer || observer(StepView{index, logits, draw, text});
     if (ends_turn || tail.stopped()) result.finish_reason = FinishReason::kStop;
     if (!go_on) result.finish_reason = FinishReason::kCancelled;
-    const bool full = static_cast<int>(sequence.tokens.size()) >= engine.options().n_ctx;
-    if (ends_turn || tail.stopped() || !go_on || full || index + 1 == options.max_tokens) break;
+    if (last || !go_on) break;
     PELLUCID_CHECK(engine.extend(sequence, {&result.tokens.back(), 1}, Want::kLast, keep));
     ++result.timings.decode_tokens;
   }
   result.timings.decode_ms = milliseconds_since(start);
-  if (!tail.stopped()) result.text += tail.finish();
   return result;
 }
 

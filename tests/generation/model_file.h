@@ -1,0 +1,48 @@
+// A tiny model in a file of its own, gone at the end of the test.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "generation/engine.h"
+#include "model/tiny_model.h"
+
+namespace pellucid::generation::test {
+
+class ModelFile {
+ public:
+  explicit ModelFile(const model::test::TinyOptions& options) {
+    path_ = ::testing::TempDir() + "pellucid-tiny-XXXXXX";
+    const int fd = ::mkstemp(path_.data());
+    const gguf::test::Bytes bytes = model::test::tiny_model(options);
+    ok_ = fd >= 0 && ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+    ::close(fd);
+  }
+  ~ModelFile() { std::remove(path_.c_str()); }
+  ModelFile(const ModelFile&) = delete;
+  ModelFile& operator=(const ModelFile&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool ok() const { return ok_; }
+
+ private:
+  std::string path_;
+  bool ok_ = false;
+};
+
+/// The logits of every position of `ids`, run in the given cuts of a fresh sequence.
+inline std::vector<float> all_logits(Engine& engine, std::span<const int32_t> ids) {
+  std::vector<float> logits;
+  Sequence sequence = engine.new_sequence();
+  const auto sink = [&](int, std::span<const float> rows, int) -> Result<void> {
+    logits.insert(logits.end(), rows.begin(), rows.end());
+    return {};
+  };
+  const Result<void> status = engine.extend(sequence, ids, Want::kAll, sink);
+  return status.ok() ? logits : std::vector<float>{};
+}
+
+}  // namespace pellucid::generation::test

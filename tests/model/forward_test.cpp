@@ -1,0 +1,146 @@
+// Properties of the forward pass that hold whatever the weights: causality, sliding windows, independence of
+// sequences, and the steps that a tap sees. Numbers are compared with a float64 reference in tests/python.
+#include "model/forward.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "model/architectures.h"
+#include "model/tiny_model.h"
+
+namespace pellucid::model {
+namespace {
+
+using test::TinyOptions;
+
+class Runner {
+ public:
+  explicit Runner(const TinyOptions& options) : bytes_(test::tiny_model(options)) {
+    const auto file = gguf::File::parse(bytes_);
+    const auto spec = describe(file.value());
+    auto loaded = Model::load(file.value(), spec.value(), *kernels::available_tables().front(),
+                              kernels::Precision::kNative, pool_);
+    EXPECT_TRUE(loaded.ok()) << loaded.error().message();
+    model_ = std::move(loaded).value();
+  }
+
+  [[nodiscard]] KvCache cache() const { return KvCache(model_.spec, kernels::KvType::kF16); }
+
+  /// The logits of every token of the batch.
+  std::vector<float> run(Batch batch, const Tap& tap = {}) {
+    batch.wanted.clear();
+    for (BatchToken& token : batch.tokens) {
+      token.cache->reserve(token.position + 1);
+      batch.wanted.push_back(static_cast<int>(batch.wanted.size()));
+    }
+    Scratch scratch(model_.spec, static_cast<int>(batch.tokens.size()), pool_.size());
+    std::vector<float> logits(batch.tokens.size() * static_cast<size_t>(n_vocab()));
+    forward(model_, batch, scratch, pool_, logits.data(), tap);
+    return logits;
+  }
+
+  /// Tokens `ids` of one new sequence, positions from 0.
+  std::vector<float> run(const std::vector<int32_t>& ids) {
+    KvCache cache = this->cache();
+    Batch batch;
+    for (const int32_t id : ids) batch.tokens.push_back({id, static_cast<int>(batch.tokens.size()), &cache});
+    return run(batch);
+  }
+
+  [[nodiscard]] int n_vocab() const { return model_.spec.n_vocab; }
+  [[nodiscard]] std::vector<float> row(const std::vector<float>& logits, int i) const {
+    const auto begin = logits.begin() + static_cast<ptrdiff_t>(i) * n_vocab();
+    return {begin, begin + n_vocab()};
+  }
+
+ private:
+  test::Bytes bytes_;
+  ThreadPool pool_{2};
+  Model model_;
+};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+TEST(Forward, ALaterTokenDoesNotChangeAnEarlierOne) {
+  Runner runner({});
+  const auto first = runner.run(std::vector<int32_t>{5, 6, 7, 8});
+  const auto second = runner.run(std::vector<int32_t>{5, 6, 7, 99});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(runner.row(first, i), runner.row(second, i))) << i;
+  EXPECT_FALSE(same_bits(runner.row(first, 3), runner.row(second, 3)));
+}
+
+TEST(Forward, AnEarlierTokenChangesEveryLaterOne) {
+  Runner runner({});
+  const auto first = runner.run(std::vector<int32_t>{5, 6, 7, 8});
+  const auto second = runner.run(std::vector<int32_t>{9, 6, 7, 8});
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(same_bits(runner.row(first, i), runner.row(second, i))) << i;
+}
+
+TEST(Forward, ASlidingWindowForgets) {
+  TinyOptions options;
+  options.n_layers = 1;  // one layer: nothing older than the window reaches a token by way of others
+  options.window = 4;
+  Runner runner(options);
+  const auto first = runner.run(std::vector<int32_t>{5, 6, 7, 8, 9, 10});
+  const auto second = runner.run(std::vector<int32_t>{99, 6, 7, 8, 9, 10});
+  EXPECT_FALSE(same_bits(runner.row(first, 3), runner.row(second, 3)));  // sees positions 0 .. 3
+  EXPECT_TRUE(same_bits(runner.row(first, 4), runner.row(second, 4)));   // sees positions 1 .. 4
+}
+
+TEST(Forward, SequencesOfOneBatchDoNotSeeEachOther) {
+  Runner runner({});
+  KvCache a = runner.cache();
+  KvCache b = runner.cache();
+  Batch mixed;
+  mixed.tokens = {{5, 0, &a}, {40, 0, &b}, {6, 1, &a}, {41, 1, &b}, {7, 2, &a}};
+  const auto together = runner.run(mixed);
+  const auto alone = runner.run(std::vector<int32_t>{5, 6, 7});
+  EXPECT_TRUE(same_bits(runner.row(together, 0), runner.row(alone, 0)));
+  EXPECT_TRUE(same_bits(runner.row(together, 2), runner.row(alone, 1)));
+  EXPECT_TRUE(same_bits(runner.row(together, 4), runner.row(alone, 2)));
+}
+
+TEST(Forward, TheTapSeesEveryStepInOrder) {
+  TinyOptions options;
+  options.n_layers = 1;
+  Runner runner(options);
+  KvCache cache = runner.cache();
+  std::vector<std::string> names;
+  Batch batch;
+  batch.tokens = {{5, 0, &cache}, {6, 1, &cache}};
+  runner.run(batch, [&](std::string_view name, int layer, std::span<const float> values, int n_rows) {
+    EXPECT_EQ(n_rows, 2);
+    EXPECT_EQ(values.size() % 2, 0u);
+    names.push_back(std::string(name) + (layer == kNoLayer ? "" : "-" + std::to_string(layer)));
+  });
+  const std::vector<std::string> expected{
+      "inp_embd",  "attn_norm-0", "Qcur-0",    "Kcur-0",  "Vcur-0",      "kqv_out-0",    "attn_out-0",
+      "ffn_inp-0", "ffn_norm-0",  "ffn_out-0", "l_out-0", "result_norm", "result_output"};
+  EXPECT_EQ(names, expected);
+}
+
+TEST(KvCache, GrowsByPagesKeepsThemAndGivesThemBack) {
+  ArchSpec spec;
+  spec.n_layers = 2;
+  spec.attention.n_kv_heads = 3;
+  spec.attention.head_dim = 16;
+  KvCache cache(spec, kernels::KvType::kF16);
+  EXPECT_EQ(cache.bytes(), 0u);
+  cache.reserve(1);
+  const size_t page = cache.bytes();
+  EXPECT_EQ(page, static_cast<size_t>(kernels::kv_page_bytes(kernels::KvType::kF16, 16)) * 6);
+  std::byte* const first = cache.pages(1, 2)[0];
+  cache.reserve(kernels::kPagePositions);
+  EXPECT_EQ(cache.bytes(), page);
+  cache.reserve(kernels::kPagePositions + 1);
+  EXPECT_EQ(cache.bytes(), 2 * page);
+  EXPECT_EQ(cache.pages(1, 2)[0], first);
+  cache.truncate(kernels::kPagePositions);
+  EXPECT_EQ(cache.bytes(), page);
+}
+
+}  // namespace
+}  // namespace pellucid::model
