@@ -36,8 +36,8 @@ class Tokenizer {
   ~Tokenizer();
 
   /// The ids of `text`, any bytes: ill-formed UTF-8 is encoded byte by byte and decodes to the same bytes.
-  /// Time grows as n log n at worst. Errors: kLimit (text of 2^31 bytes or more), kBadModel (a byte that no
-  /// token of a vocabulary without an unknown token stands for).
+  /// Only bytes for which the vocabulary has no token are lost, see missing_bytes(). Time grows as n log n at
+  /// worst. Errors: kLimit (text of more than 2^30 bytes).
   [[nodiscard]] Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options = {}) const;
 
   /// The bytes a token stands for (half a character, perhaps); a special token's are its text. "" out of
@@ -58,6 +58,10 @@ class Tokenizer {
   [[nodiscard]] bool is_special(int32_t id) const;
   /// The vocabulary's own text of a token, e.g. "Ġthe"; "" out of range.
   [[nodiscard]] std::string_view text_of(int32_t id) const;
+  /// Bytes that a byte-level vocabulary has no token for. encode() leaves them out, as Hugging Face
+  /// tokenizers and llama.cpp do; SmolLM2 lacks 21, all of them control characters or not part of any
+  /// assigned character.
+  [[nodiscard]] std::vector<uint8_t> missing_bytes() const;
 
  private:
   struct Parts;

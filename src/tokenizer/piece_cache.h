@@ -1,0 +1,48 @@
+// Words repeat: the ids of a piece seen before are copied from where this call put them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/text_index.h"
+
+namespace pellucid::tokenizer {
+
+/// Direct mapped; lives for one encode() call and remembers positions of that call's output, so it holds no
+/// ids and needs no lock. Views the pieces.
+class PieceCache {
+ public:
+  /// `n_bytes`: the length of the text to come; a short one is not worth a cache.
+  explicit PieceCache(size_t n_bytes) {
+    size_t slots = n_bytes < 256 ? 0 : 256;
+    while (slots != 0 && slots < n_bytes / 16 && slots < 16384) slots *= 2;
+    slots_.resize(slots);
+  }
+
+  /// Appends the ids of `piece` to `ids`: a copy of earlier ones, or what `encode()` appends.
+  template <typename Encode>
+  void append(std::string_view piece, std::vector<int32_t>& ids, const Encode& encode) {
+    if (slots_.empty() || piece.size() > kMaxBytes) return encode();
+    Slot& slot = slots_[hash_text(piece) & (slots_.size() - 1)];
+    if (slot.piece == piece) {
+      ids.resize(ids.size() + slot.count);
+      std::copy_n(ids.begin() + slot.begin, slot.count, ids.end() - slot.count);
+      return;
+    }
+    const size_t begin = ids.size();
+    encode();
+    slot = {piece, static_cast<uint32_t>(begin), static_cast<uint32_t>(ids.size() - begin)};
+  }
+
+ private:
+  static constexpr size_t kMaxBytes = 64;
+  struct Slot {
+    std::string_view piece;
+    uint32_t begin, count;  // of the ids
+  };
+  std::vector<Slot> slots_;
+};
+
+}  // namespace pellucid::tokenizer
