@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "gguf/text.h"
 
@@ -26,58 +26,11 @@ Error wrong_type(const Entry& entry, std::string_view wanted) {
   return bad_key(entry.key, fmt::format("{} is needed, the file has {}", wanted, found));
 }
 
-/// Element `i` of an array of scalars of type T.
 template <typename T>
-T element(const Array& array, uint64_t i) {
+T number_at(const Array& array, uint64_t i) {
   T value;
   std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
   return value;
-}
-
-/// The elements as int32, or nothing where one does not fit.
-template <typename T>
-std::optional<std::vector<int32_t>> to_int32(const Array& array) {
-  std::vector<int32_t> out(array.count);
-  for (uint64_t i = 0; i < array.count; ++i) {
-    const T value = element<T>(array, i);
-    if (!std::in_range<int32_t>(value)) return std::nullopt;
-    out[i] = static_cast<int32_t>(value);
-  }
-  return out;
-}
-
-Result<std::vector<int32_t>> ints_of(const Entry& entry, const Array& array) {
-  std::optional<std::vector<int32_t>> out;
-  switch (array.element) {
-    case ValueType::kUint8:
-      out = to_int32<uint8_t>(array);
-      break;
-    case ValueType::kInt8:
-      out = to_int32<int8_t>(array);
-      break;
-    case ValueType::kUint16:
-      out = to_int32<uint16_t>(array);
-      break;
-    case ValueType::kInt16:
-      out = to_int32<int16_t>(array);
-      break;
-    case ValueType::kUint32:
-      out = to_int32<uint32_t>(array);
-      break;
-    case ValueType::kInt32:
-      out = to_int32<int32_t>(array);
-      break;
-    case ValueType::kUint64:
-      out = to_int32<uint64_t>(array);
-      break;
-    case ValueType::kInt64:
-      out = to_int32<int64_t>(array);
-      break;
-    default:
-      return wrong_type(entry, "an array of integers");
-  }
-  if (!out) return bad_key(entry.key, "a value is out of the range of int32");
-  return *std::move(out);
 }
 
 Result<uint32_t> u32_of(const Entry& entry) {
@@ -109,6 +62,19 @@ Result<std::string_view> string_of(const Entry& entry) {
   return *value;
 }
 
+bool is_integer(ValueType type) {
+  switch (type) {
+    case ValueType::kFloat32:
+    case ValueType::kFloat64:
+    case ValueType::kBool:
+    case ValueType::kString:
+    case ValueType::kArray:
+      return false;
+    default:
+      return true;
+  }
+}
+
 /// The array of an entry of the wanted element type, or nullptr.
 const Array* array_of(const Entry& entry, ValueType wanted) {
   const auto* array = std::get_if<Array>(&entry.value);
@@ -116,6 +82,37 @@ const Array* array_of(const Entry& entry, ValueType wanted) {
 }
 
 }  // namespace
+
+Scalar Array::at(uint64_t i) const {
+  switch (element) {
+    case ValueType::kUint8:
+      return uint64_t{number_at<uint8_t>(*this, i)};
+    case ValueType::kInt8:
+      return int64_t{number_at<int8_t>(*this, i)};
+    case ValueType::kUint16:
+      return uint64_t{number_at<uint16_t>(*this, i)};
+    case ValueType::kInt16:
+      return int64_t{number_at<int16_t>(*this, i)};
+    case ValueType::kUint32:
+      return uint64_t{number_at<uint32_t>(*this, i)};
+    case ValueType::kInt32:
+      return int64_t{number_at<int32_t>(*this, i)};
+    case ValueType::kUint64:
+      return number_at<uint64_t>(*this, i);
+    case ValueType::kInt64:
+      return number_at<int64_t>(*this, i);
+    case ValueType::kFloat32:
+      return double{number_at<float>(*this, i)};
+    case ValueType::kFloat64:
+      return number_at<double>(*this, i);
+    case ValueType::kBool:
+      return number_at<uint8_t>(*this, i) != 0;
+    case ValueType::kString:
+    case ValueType::kArray:
+      break;
+  }
+  return strings[i];
+}
 
 const Entry* Metadata::find(std::string_view key) const {
   const auto found = index_.find(key);
@@ -175,7 +172,7 @@ Result<std::vector<float>> Metadata::floats(std::string_view key) const {
   if (array == nullptr) return wrong_type(*entry, "an array of float32");
   std::vector<float> out(array->count);
   for (uint64_t i = 0; i < array->count; ++i) {
-    out[i] = element<float>(*array, i);
+    out[i] = number_at<float>(*array, i);
     if (std::isnan(out[i])) return bad_key(key, fmt::format("element {} is NaN", i));
   }
   return out;
@@ -185,8 +182,18 @@ Result<std::vector<int32_t>> Metadata::ints(std::string_view key) const {
   const Entry* entry = find(key);
   if (entry == nullptr) return missing(key);
   const auto* array = std::get_if<Array>(&entry->value);
-  if (array == nullptr) return wrong_type(*entry, "an array of integers");
-  return ints_of(*entry, *array);
+  if (array == nullptr || !is_integer(array->element)) return wrong_type(*entry, "an array of integers");
+  std::vector<int32_t> out(array->count);
+  for (uint64_t i = 0; i < array->count; ++i) {
+    const Scalar value = array->at(i);
+    const auto* natural = std::get_if<uint64_t>(&value);
+    const bool in_range = natural != nullptr ? std::in_range<int32_t>(*natural)
+                                             : std::in_range<int32_t>(std::get<int64_t>(value));
+    if (!in_range) return bad_key(key, fmt::format("element {} is out of the range of int32", i));
+    out[i] =
+        static_cast<int32_t>(natural != nullptr ? static_cast<int64_t>(*natural) : std::get<int64_t>(value));
+  }
+  return out;
 }
 
 bool Metadata::add(Entry entry) {

@@ -14,6 +14,9 @@
 
 namespace pellucid::gguf {
 
+/// Integers are widened to 64 bits by signedness, float32 to double.
+using Scalar = std::variant<uint64_t, int64_t, double, bool, std::string_view>;
+
 /// An array of scalars still as little-endian bytes (unaligned), or of strings. Arrays of arrays are refused
 /// by the reader.
 struct Array {
@@ -21,10 +24,12 @@ struct Array {
   uint64_t count;
   std::span<const std::byte> bytes;       // scalars: count * size bytes
   std::vector<std::string_view> strings;  // strings: count views
+
+  /// Element i, i < count.
+  [[nodiscard]] Scalar at(uint64_t i) const;
 };
 
-/// Integers are widened to 64 bits by signedness, float32 to double; `type` of the entry keeps what the file
-/// declared.
+/// Widened as a Scalar is; `type` of the entry keeps what the file declared.
 using Value = std::variant<uint64_t, int64_t, double, bool, std::string_view, Array>;
 
 struct Entry {

@@ -124,6 +124,7 @@ TEST(Metadata, ArraysNeedTheirElementType) {
                           .floats("nan", {1, std::numeric_limits<float>::quiet_NaN()})
                           .array<uint8_t>("bytes", ValueType::kUint8, {0, 255})
                           .array<uint8_t>("bools", ValueType::kBool, {0, 1})
+                          .floats("no floats", {})
                           .u32("scalar", 1));
   ASSERT_TRUE(parsed.file.ok()) << why(parsed.file);
   const Metadata& metadata = parsed.metadata();
@@ -139,6 +140,7 @@ TEST(Metadata, ArraysNeedTheirElementType) {
   EXPECT_FALSE(metadata.strings("floats").ok());
   EXPECT_FALSE(metadata.ints("floats").ok());
   EXPECT_FALSE(metadata.ints("bools").ok());
+  EXPECT_FALSE(metadata.ints("no floats").ok());
   EXPECT_FALSE(metadata.ints("strings").ok());
   EXPECT_FALSE(metadata.ints("scalar").ok());
 }
@@ -168,8 +170,25 @@ TEST(Metadata, IntsTakesAnyIntegerTypeInRange) {
   EXPECT_EQ(ints("u64"), Ints{INT32_MAX});
   EXPECT_EQ(ints("i64"), Ints{INT32_MIN});
   EXPECT_EQ(ints("empty"), Ints{});
-  EXPECT_EQ(why(metadata.ints("large")), "metadata key 'large': a value is out of the range of int32");
+  EXPECT_EQ(why(metadata.ints("large")), "metadata key 'large': element 0 is out of the range of int32");
   EXPECT_FALSE(metadata.ints("negative").ok());
+}
+
+TEST(Metadata, ArrayElementsAreWidened) {
+  const Parsed parsed(Builder()
+                          .array<int8_t>("i8", ValueType::kInt8, {1, -2})
+                          .array<uint64_t>("u64", ValueType::kUint64, {1, UINT64_MAX})
+                          .floats("f32", {1, 0.5F})
+                          .array<uint8_t>("bool", ValueType::kBool, {0, 1})
+                          .strings("string", {"a", "b"}));
+  const auto second = [&](const char* key) {
+    return std::get<Array>(parsed.metadata().find(key)->value).at(1);
+  };
+  EXPECT_EQ(second("i8"), Scalar(int64_t{-2}));
+  EXPECT_EQ(second("u64"), Scalar(UINT64_MAX));
+  EXPECT_EQ(second("f32"), Scalar(0.5));
+  EXPECT_EQ(second("bool"), Scalar(true));
+  EXPECT_EQ(second("string"), Scalar(std::string_view("b")));
 }
 
 TEST(Metadata, ErrorsAreOneLineWhateverTheKey) {
