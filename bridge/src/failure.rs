@@ -32,7 +32,8 @@ impl Failure {
     }
 
     pub fn line(&self) -> String {
-        let (Failure::Wrong(text) | Failure::Refuses(text) | Failure::Limit(text) | Failure::NotUtf8(text)) = self;
+        let (Failure::Wrong(text) | Failure::Refuses(text) | Failure::Limit(text) | Failure::NotUtf8(text)) =
+            self;
         text.chars().take(LONGEST_LINE).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 }

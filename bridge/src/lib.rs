@@ -2,8 +2,8 @@
 
 mod failure;
 mod limits;
-mod methods;
 mod metering;
+mod methods;
 mod python;
 mod template;
 
@@ -81,7 +81,11 @@ pub unsafe extern "C" fn pellucid_template_compile(
     error: *mut Text,
 ) -> c_int {
     let result = guarded(error, || {
-        Template::compile(source.read("the template")?, bos.read("the bos token")?, eos.read("the eos token")?)
+        Template::compile(
+            source.read("the template")?,
+            bos.read("the bos token")?,
+            eos.read("the eos token")?,
+        )
     });
     match result {
         Ok(template) => {

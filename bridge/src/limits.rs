@@ -12,7 +12,7 @@ pub const LONGEST_TEMPLATE: usize = 256 << 10;
 pub const LONGEST_CONVERSATION: usize = 16 << 20;
 /// Bytes of a prompt.
 pub const LONGEST_PROMPT: usize = 32 << 20;
-/// Steps of the interpreter; 64 bytes made, 256 bytes read, or 4 values walked, count as one step.
+/// Steps of the interpreter; 64 bytes made, 256 bytes read, 2 values walked, or 1 value copied, count as one step.
 pub const FUEL: u64 = 1_000_000;
 /// Depth of calls and blocks, in the interpreter's units: a macro counts 5.
 pub const RECURSION: usize = 300;
@@ -23,7 +23,7 @@ pub const DEEPEST_VALUE: usize = 64;
 pub const STACK: usize = 256 << 20;
 
 /// Values walked for one step.
-const VALUES_PER_STEP: u64 = 4;
+const VALUES_PER_STEP: u64 = 2;
 /// Bytes made for one step; reading is cheaper.
 const BYTES_PER_STEP: u64 = 64;
 const BYTES_READ_PER_BYTE: usize = 4;

@@ -18,15 +18,30 @@ const DEEPEST_EXPRESSION: usize = 250;
 
 /// Filters that look at their subject only, or charge by themselves.
 const SHALLOW_FILTERS: &[&str] = &[
-    "abs", "batch", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list", "reverse",
-    "round", "slice", "string", "tojson", "trim",
+    "abs", "batch", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list",
+    "reverse", "round", "slice", "string", "tojson", "trim",
 ];
 /// Filters that call other filters or tests, once a value.
 const CALLING_FILTERS: &[&str] = &["map", "reject", "rejectattr", "select", "selectattr"];
 /// Tests that look at the kind of their subject only.
 const SHALLOW_TESTS: &[&str] = &[
-    "boolean", "defined", "divisibleby", "even", "false", "float", "int", "integer", "iterable", "mapping", "none",
-    "number", "odd", "sequence", "string", "true", "undefined",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "even",
+    "false",
+    "float",
+    "int",
+    "integer",
+    "iterable",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "string",
+    "true",
+    "undefined",
 ];
 
 /// The metered form of `source`, whose line ends are \n.
@@ -418,12 +433,12 @@ impl Writer {
     }
 
     fn binary(&mut self, b: &ast::BinOp) -> Result<(), Error> {
-        let (operator, _, meter) = operator(b.op);
-        self.push("(");
-        self.chain(b)?;
+        let (operator, _, _) = operator(b.op);
         // Sums and products of lists are lazy: nested ones would be walked through each other.
-        let lazy = matches!(operator, " + " | " * ") && meter.is_empty();
-        self.push(if lazy { "|__list)" } else { ")" });
+        let lazy = matches!(operator, " + " | " * ");
+        self.push(if lazy { "((" } else { "(" });
+        self.chain(b)?;
+        self.push(if lazy { ")|__list)" } else { ")" });
         Ok(())
     }
 

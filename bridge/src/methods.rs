@@ -73,7 +73,11 @@ fn chars(args: &[Value]) -> Result<Option<&str>, Error> {
 pub fn strip<'a>(text: &'a str, chars: Option<&str>, left: bool, right: bool) -> &'a str {
     let drop = |c: char| chars.map_or_else(|| is_space(c), |set| set.contains(c));
     let text = if left { text.trim_start_matches(drop) } else { text };
-    if right { text.trim_end_matches(drop) } else { text }
+    if right {
+        text.trim_end_matches(drop)
+    } else {
+        text
+    }
 }
 
 /// str.title(): every run of letters begins with a capital and goes on without.

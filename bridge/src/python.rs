@@ -70,7 +70,8 @@ fn indentation(indent: &Value) -> Result<String, Error> {
     let text = match indent.as_str() {
         Some(text) => text.to_owned(),
         None => {
-            let n = i64::try_from(indent.clone()).map_err(|_| invalid("tojson: indent is a number or a text"))?;
+            let n =
+                i64::try_from(indent.clone()).map_err(|_| invalid("tojson: indent is a number or a text"))?;
             let n = usize::try_from(n.max(0)).unwrap_or(usize::MAX);
             " ".repeat(n.min(WIDEST_INDENT + 1))
         }

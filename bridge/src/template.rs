@@ -5,7 +5,7 @@ use std::io;
 use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, ValueKind};
+use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{context, AutoEscape, Environment, Error, ErrorKind, Output, State};
 
 use crate::failure::{exceeded, invalid, Failure, Raised};
@@ -59,7 +59,12 @@ impl Template {
         Ok(Template { environment, bos: bos.to_owned(), eos: eos.to_owned() })
     }
 
-    pub fn render(&self, messages: &[Message], generation_prompt: bool, now: Option<Now>) -> Result<String, Failure> {
+    pub fn render(
+        &self,
+        messages: &[Message],
+        generation_prompt: bool,
+        now: Option<Now>,
+    ) -> Result<String, Failure> {
         let size: usize = messages.iter().map(|m| m.role.len() + m.content.len()).sum();
         if size > limits::LONGEST_CONVERSATION {
             return Err(Failure::Limit(format!(
@@ -164,7 +169,9 @@ fn environment() -> Environment<'static> {
     env.add_function("raise_exception", raise_exception);
     env.add_filter("tojson", python::tojson);
     env.add_filter("string", python::str);
-    env.add_filter("trim", |state: &State, value: &Value, chars: Option<&str>| methods::trim(state, value, chars));
+    env.add_filter("trim", |state: &State, value: &Value, chars: Option<&str>| {
+        methods::trim(state, value, chars)
+    });
     env.add_test("sequence", |value: &Value| {
         matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined)
     });
@@ -232,13 +239,15 @@ fn few(value: Value) -> Result<Value, Error> {
 
 /// The filter `__list`: makes a lazy sequence a list, so that lazy ones never nest.
 fn list(state: &State, value: Value) -> Result<Value, Error> {
-    if value.kind() != ValueKind::Iterable {
+    let solid = || {
+        value.downcast_object_ref::<Vec<Value>>().is_some() || value.downcast_object_ref::<Tuple>().is_some()
+    };
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) || solid() {
         return Ok(value);
     }
-    let mut meter = Meter::new(state);
     let mut items = Vec::new();
     for item in value.try_iter()? {
-        meter.value(0)?;
+        state.consume_fuel(1)?;
         if item.kind() == ValueKind::Invalid {
             return Err(invalid("a list that cannot be read"));
         }

@@ -158,7 +158,7 @@ std::vector<std::string> bombs() {
       "{{ messages[2].content | center(10**9) }}",
       "{{ ('x' * 100000).join(range(100000) | map('string') | list) }}",
       "{{ range(100000) | map('string') | join('x' * 100000) }}",
-      "{{ 2 ** 10 ** 9 }}",
+
       "{{ 9 ** 99999 }}",
       // Values inside values
       dag + "{{ a50 }}",
