@@ -8,6 +8,7 @@ ASAN_FOLDERS ?= base gguf tokenizer sampling model generation
 
 PYTHON := .venv/bin/python
 BUILD := build/release
+PEERS := build/peers
 export PELLUCID_BINARY := $(CURDIR)/$(BUILD)/src/cli/pellucid
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS := print_stacktrace=1
@@ -84,11 +85,13 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 bench: build ## decode and prefill rates, and the share of the memory's bandwidth they reach
 	$(PELLUCID_BINARY) bench
 
-bench-peers: build ## the same against other engines
-	$(PYTHON) bench/peers.py
+bench-peers: build models ## the same against other engines
+	python3 scripts/setup_peers.py $(PEERS)
+	$(PEERS)/bin/python bench/peers.py
 
-accuracy: build ## logits and tokens against the reference implementations
-	$(PYTHON) scripts/accuracy.py
+accuracy: build models ## logits and tokens against the reference implementations
+	python3 scripts/setup_peers.py $(PEERS)
+	$(PEERS)/bin/python scripts/accuracy.py
 
 goldens: setup ## make the golden files again from the reference implementations
 	scripts/make_goldens.sh

@@ -184,7 +184,7 @@ def check_sizes(path: Path, text: str, functions, excused: set[str]) -> list[str
 
 
 def check_opening(path: Path, text: str) -> list[str]:
-    opening = re.match(r"(?://[^\n]*\n)+", text)
+    opening = re.match(r"(?://[^\n]*\n)+|/\*.*?\*/", text, re.S)
     if path.suffix not in {".h", ".inl"} or (opening and len(opening[0]) >= MIN_OPENING):
         return []
     return [f"{path}:1: no opening comment says what the file is"]
