@@ -22,12 +22,27 @@ enum class Precision {
   kFloat32,  // every weight is dequantised to float32 and meets float32 activations: slow, for reference
 };
 
-/// One layout per family of source types; the layouts are drawn in packed.cpp.
-enum class PackedFormat : uint8_t { /* kernels: fill in */ kF32 };
+/// One layout per source type; the layouts are drawn in format.h.
+enum class PackedFormat : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+};
 
 /// A matrix [n_rows, n_cols] in packed form. Rows are padded to a multiple of 16 with zeros. Owns its bytes.
 struct PackedMatrix {
-  PackedFormat format{};
+  PackedFormat format = PackedFormat::kF32;
   int n_rows = 0;
   int n_cols = 0;
   size_t group_bytes = 0;  // bytes of one group of 16 rows

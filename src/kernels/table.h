@@ -12,11 +12,13 @@ namespace pellucid::kernels {
 
 /// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * integer,
 /// integers in
-/// [-127, 127], scale = max|x| / 127, rounding to nearest even. n_cols is a multiple of 32.
+/// [-127, 127], scale = max|x| / 127, rounding to nearest even. n_cols is a multiple of 32. A block that
+/// holds NaN or infinity gets a scale that is not finite, so the product is not finite either.
 struct QuantizedRows {
   int8_t* values;  // [n_tokens, n_cols]
   float* scales;   // [n_tokens, n_cols / 32]
-  int32_t* sums;   // [n_tokens, n_cols / 32], sum of the block's integers
+  int32_t* sums;   // [n_tokens, n_cols / 32], two int16: the sum of the block's first 16 integers (low half)
+                   // and of its last 16 (high half)
 };
 
 /// The two faces of a batch of activations; a product reads the one that its matrix wants.
@@ -60,8 +62,12 @@ struct KernelTable {
 
   /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of groups
   /// [group_begin, group_end); rows beyond n_rows are not written. Per element: acc = 0, then for each block
-  /// of 32 in order acc = fma(scale_w * scale_x, float(int_dot), acc) [and the term of the minimum, where the
-  /// type has one]; for float weights acc = fma(w, x, acc) for each k in order.
+  /// of 32 in order, with the exact integers int_dot = sum of integer weights times integers of x (types with
+  /// sub-blocks of 16: the sum of both halves' dots times their integer sub-scales):
+  ///   without a minimum: acc = fma(scale_w * scale_x, float(int_dot), acc)
+  ///   with a minimum:    acc = fma(scale_x, fma(scale_w, float(int_dot), min_w * float(sum_x)), acc)
+  ///                      (Q2_K: sum_x is the sum of both halves' sums times their integer minimums).
+  /// For float weights acc = fma(w, x, acc) for each k in order.
   void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
                  int group_end);
 

@@ -1,0 +1,232 @@
+// The vocabulary of the kernels on AVX2 with FMA and F16C: a vector of 16 lanes is two registers, lanes 0 to
+// 7 and 8 to 15. Each function computes what scalar/simd.h defines.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/packed.h"
+
+namespace pellucid::kernels::avx2 {
+namespace {
+
+constexpr int kDotTokens = 4;    // tokens of a tile of the integer product
+constexpr int kFloatGroups = 2;  // groups and tokens of a tile of the float product
+constexpr int kFloatTokens = 2;
+constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
+constexpr int kAttentionVectors = 2;
+
+struct F32 {
+  __m256 low, high;
+};
+struct I32 {
+  __m256i low, high;
+};
+struct Bytes {
+  __m256i low, high;
+};
+
+inline float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline float sqrt1(float x) { return __builtin_sqrtf(x); }
+
+inline I32 set1(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+inline F32 set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+
+/// All bits of the lanes below n.
+inline I32 lanes_below(int n) {
+  const __m256i count = _mm256_set1_epi32(n);
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return {_mm256_cmpgt_epi32(count, lanes),
+          _mm256_cmpgt_epi32(count, _mm256_add_epi32(lanes, _mm256_set1_epi32(8)))};
+}
+
+inline F32 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline F32 load_first(const float* p, int n) {
+  const I32 mask = lanes_below(n);
+  return {_mm256_maskload_ps(p, mask.low), _mm256_maskload_ps(p + 8, mask.high)};
+}
+inline void store(float* p, F32 a) {
+  _mm256_storeu_ps(p, a.low);
+  _mm256_storeu_ps(p + 8, a.high);
+}
+inline void store_first(float* p, F32 a, int n) {
+  const I32 mask = lanes_below(n);
+  _mm256_maskstore_ps(p, mask.low, a.low);
+  _mm256_maskstore_ps(p + 8, mask.high, a.high);
+}
+inline F32 load_half(const void* p) {
+  const auto* halves = static_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+}
+inline uint16_t to_half(float x) {
+  const __m128i halves = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
+  return static_cast<uint16_t>(_mm_cvtsi128_si32(halves));
+}
+inline I32 load_words(const void* p) {
+  const auto* words = static_cast<const __m128i*>(p);
+  return {_mm256_cvtepu16_epi32(_mm_loadu_si128(words)), _mm256_cvtepu16_epi32(_mm_loadu_si128(words + 1))};
+}
+inline void store_bytes(int8_t* p, I32 a) {
+  const auto words = [](__m256i x) {
+    return _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  };
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words(a.low), words(a.high)));
+}
+
+inline F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
+inline F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
+inline F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
+inline F32 operator/(F32 a, F32 b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+inline F32 fma(F32 a, F32 b, F32 c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+inline F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
+inline F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+inline F32 if_less(F32 a, F32 b, F32 then, F32 otherwise) {
+  return {_mm256_blendv_ps(otherwise.low, then.low, _mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ)),
+          _mm256_blendv_ps(otherwise.high, then.high, _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ))};
+}
+inline I32 bits(F32 a) { return {_mm256_castps_si256(a.low), _mm256_castps_si256(a.high)}; }
+inline F32 from_bits(I32 a) { return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)}; }
+inline F32 keep_lanes(F32 a, int begin, int end, F32 otherwise) {
+  const I32 below_begin = lanes_below(begin);
+  const I32 below_end = lanes_below(end);
+  const F32 mask = from_bits({_mm256_andnot_si256(below_begin.low, below_end.low),
+                              _mm256_andnot_si256(below_begin.high, below_end.high)});
+  return {_mm256_blendv_ps(otherwise.low, a.low, mask.low),
+          _mm256_blendv_ps(otherwise.high, a.high, mask.high)};
+}
+inline F32 to_float(I32 a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+
+inline I32 operator+(I32 a, I32 b) {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+inline I32 operator-(I32 a, I32 b) {
+  return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)};
+}
+inline I32 operator*(I32 a, I32 b) {
+  return {_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)};
+}
+inline I32 operator&(I32 a, I32 b) {
+  return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+inline I32 operator|(I32 a, I32 b) {
+  return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+}
+inline I32 max(I32 a, I32 b) { return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)}; }
+template <int kBits>
+inline I32 shift_left(I32 a) {
+  return {_mm256_slli_epi32(a.low, kBits), _mm256_slli_epi32(a.high, kBits)};
+}
+template <int kBits>
+inline I32 shift_right(I32 a) {
+  return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
+}
+inline I32 dot_words(I32 a, I32 b) {
+  return {_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
+}
+
+inline float sum(F32 a) {
+  const __m256 eight = _mm256_add_ps(a.low, a.high);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float maximum(F32 a) {
+  const __m256 eight = _mm256_max_ps(a.low, a.high);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+inline int32_t sum(I32 a) {
+  const __m256i eight = _mm256_add_epi32(a.low, a.high);
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+}
+inline int32_t maximum(I32 a) {
+  const __m256i eight = _mm256_max_epi32(a.low, a.high);
+  const __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
+  return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 1)));
+}
+
+inline Bytes load_bytes(const std::byte* p) {
+  const auto* halves = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
+}
+template <int kShift, int kMask>
+inline Bytes field(Bytes a) {
+  if constexpr (kShift != 0) a = {_mm256_srli_epi16(a.low, kShift), _mm256_srli_epi16(a.high, kShift)};
+  const __m256i mask = _mm256_set1_epi8(kMask);
+  return {_mm256_and_si256(a.low, mask), _mm256_and_si256(a.high, mask)};
+}
+template <int kFrom, int kTo, int kMask>
+inline Bytes merge(Bytes low, Bytes high) {
+  constexpr int kRight = kFrom > kTo ? kFrom - kTo : 0;
+  constexpr int kLeft = kTo > kFrom ? kTo - kFrom : 0;
+  if constexpr (kRight != 0)
+    high = {_mm256_srli_epi16(high.low, kRight), _mm256_srli_epi16(high.high, kRight)};
+  if constexpr (kLeft != 0) high = {_mm256_slli_epi16(high.low, kLeft), _mm256_slli_epi16(high.high, kLeft)};
+  const __m256i mask = _mm256_set1_epi8(kMask << kTo);
+  return {_mm256_or_si256(low.low, _mm256_and_si256(high.low, mask)),
+          _mm256_or_si256(low.high, _mm256_and_si256(high.high, mask))};
+}
+inline Bytes lookup(const uint8_t* table, Bytes index) {
+  const __m256i values =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return {_mm256_shuffle_epi8(values, index.low), _mm256_shuffle_epi8(values, index.high)};
+}
+
+constexpr int kPrefetchBytes = 2048;  // how far ahead of the codes in use
+template <int kBytes>
+inline void prefetch(const std::byte* p) {
+  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(p + kPrefetchBytes + i, _MM_HINT_T0);
+}
+
+/// VPMADDUBSW adds two products in int16 with saturation. Codes of up to 6 bits never saturate; how many of
+/// its results fit int16 together is kRun. Codes of 8 bits are made signed first: |w| * (x with the sign of
+/// w).
+template <int kBits, int kOffset>
+class Dot {
+ public:
+  static constexpr bool kIncludesOffset = kBits == 8;
+  static_assert(kBits <= 6 || kOffset == 128);
+
+  template <int kGroup>
+  [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, sizeof(four));
+    const __m256i values = _mm256_set1_epi32(four);
+    words_.low = _mm256_add_epi16(words_.low, products(codes.low, values));
+    words_.high = _mm256_add_epi16(words_.high, products(codes.high, values));
+    if constexpr (kRun < 8 && kGroup % kRun == kRun - 1) {
+      total_ = total();
+      words_ = set1(int32_t{0});
+    }
+  }
+  [[nodiscard]] [[gnu::always_inline]] I32 total() const {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return total_ + I32{_mm256_madd_epi16(words_.low, ones), _mm256_madd_epi16(words_.high, ones)};
+  }
+
+ private:
+  static constexpr int kRun = kBits <= 4 ? 8 : kBits == 5 ? 4 : kBits == 6 ? 2 : 1;
+
+  static __m256i products(__m256i codes, __m256i x) {
+    if constexpr (kBits == 8) {
+      const __m256i w = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
+      return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    } else {
+      return _mm256_maddubs_epi16(codes, x);
+    }
+  }
+
+  I32 words_ = set1(int32_t{0});
+  I32 total_ = set1(int32_t{0});
+};
+
+}  // namespace
+}  // namespace pellucid::kernels::avx2

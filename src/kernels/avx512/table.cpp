@@ -1,0 +1,11 @@
+// The AVX-512 level: Zen 4, Ice Lake and later.
+#include "kernels/table.h"
+
+#include "kernels/avx512/simd.h"
+#include "kernels/format.h"
+
+namespace pellucid::kernels::avx512 {
+#include "kernels/generic/all.inl"
+extern const KernelTable kTable;
+constinit const KernelTable kTable = make_table("avx512");
+}  // namespace pellucid::kernels::avx512

@@ -1,0 +1,58 @@
+// The choice of a SIMD level: a list in order of preference, filtered by what the machine runs.
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "base/cpu.h"
+#include "kernels/table.h"
+
+namespace pellucid::kernels {
+
+namespace scalar {
+extern const KernelTable kTable;
+}
+#if defined(PELLUCID_X86_LEVELS)
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+#endif
+
+namespace {
+
+struct Tables {
+  std::array<const KernelTable*, 3> list{};
+  size_t count = 0;
+
+  Tables() {
+#if defined(PELLUCID_X86_LEVELS)
+    const CpuFeatures cpu = detect_cpu();
+    if (cpu.avx512) list[count++] = &avx512::kTable;
+    if (cpu.avx2) list[count++] = &avx2::kTable;
+#endif
+    list[count++] = &scalar::kTable;
+  }
+};
+
+}  // namespace
+
+std::span<const KernelTable* const> available_tables() {
+  static const Tables tables;
+  return {tables.list.data(), tables.count};
+}
+
+Result<const KernelTable*> choose_table() {
+  const auto tables = available_tables();
+  const char* wanted = std::getenv("PELLUCID_SIMD");
+  if (wanted == nullptr || *wanted == '\0') return tables.front();
+  std::string names;
+  for (const KernelTable* table : tables) {
+    if (table->name == wanted) return table;
+    names += (names.empty() ? "" : ", ") + std::string(table->name);
+  }
+  return Error{ErrorCode::kUsage, "PELLUCID_SIMD=" + std::string(wanted), "this machine runs " + names};
+}
+
+}  // namespace pellucid::kernels

@@ -1,0 +1,15 @@
+// The kernels of a level: included once by its table.cpp, inside the level's namespace, after its simd.h.
+namespace {
+
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/matmul.inl"
+#include "kernels/generic/quantize.inl"
+#include "kernels/generic/vector_ops.inl"
+
+constexpr KernelTable make_table(std::string_view name) {
+  return {name,      matmul,   quantize, rms_norm, layer_norm, rope,  store_kv,
+          attention, silu_mul, gelu_mul, gelu,     add,        scale, softcap};
+}
+
+}  // namespace
