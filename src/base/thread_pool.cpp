@@ -7,20 +7,29 @@ namespace {
 // a token.
 constexpr int kSpins = 2000;
 
+// The word of tickets: round (24 bits, so that a stale word is never mistaken for a new one), tasks (20),
+// next (20).
+constexpr int kFieldBits = 20;
+constexpr uint64_t kFieldMask = (uint64_t{1} << kFieldBits) - 1;
+constexpr uint64_t tickets(uint32_t round, int n_tasks) {
+  return uint64_t{round} << (2 * kFieldBits) | static_cast<uint64_t>(n_tasks) << kFieldBits;
+}
+constexpr bool any_left(uint64_t word) { return (word & kFieldMask) < (word >> kFieldBits & kFieldMask); }
+
 void pause_briefly() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
 }
 
-/// Waits until `word` differs from `old`: spins first, then sleeps.
-template <typename T>
-void wait_while_equal(const std::atomic<T>& word, T old) {
+/// Spins, for a while, until `ready`; whether it was.
+template <typename Ready>
+bool spin_until(const Ready& ready) {
   for (int spin = 0; spin < kSpins; ++spin) {
-    if (word.load(std::memory_order_acquire) != old) return;
+    if (ready()) return true;
     pause_briefly();
   }
-  while (word.load(std::memory_order_acquire) == old) word.wait(old, std::memory_order_acquire);
+  return false;
 }
 
 }  // namespace
@@ -39,39 +48,52 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
-  invoke_ = invoke;
-  task_ = task;
-  n_tasks_ = n_tasks;
-  next_.store(0, std::memory_order_relaxed);
   if (n_tasks <= 1 || workers_.empty()) {
-    work(0);
+    for (int index = 0; index < n_tasks; ++index) invoke(task, index, 0);
     return;
   }
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
+  invoke_ = invoke;
+  task_ = task;
+  done_.store(0, std::memory_order_relaxed);
+  const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
+  tickets_.store(tickets(round, n_tasks), std::memory_order_release);
+  round_.store(round, std::memory_order_release);
   round_.notify_all();
   work(0);
-  for (int left = busy_.load(std::memory_order_acquire); left != 0;
-       left = busy_.load(std::memory_order_acquire)) {
-    wait_while_equal(busy_, left);
+  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n_tasks; };
+  if (spin_until(all_done)) return;
+  for (int done = done_.load(std::memory_order_acquire); done != n_tasks;
+       done = done_.load(std::memory_order_acquire)) {
+    done_.wait(done, std::memory_order_acquire);
   }
 }
 
+/// The index of a task that is now ours, or -1 where none is left.
+int ThreadPool::claim() {
+  uint64_t word = tickets_.load(std::memory_order_acquire);
+  while (any_left(word)) {
+    if (tickets_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+      return static_cast<int>(word & kFieldMask);
+    }
+  }
+  return -1;
+}
+
 void ThreadPool::work(int worker) {
-  for (int index = next_.fetch_add(1, std::memory_order_relaxed); index < n_tasks_;
-       index = next_.fetch_add(1, std::memory_order_relaxed)) {
+  for (int index = claim(); index >= 0; index = claim()) {
     invoke_(task_, index, worker);
+    done_.fetch_add(1, std::memory_order_acq_rel);
+    if (worker != 0) done_.notify_one();  // free of a system call while the caller is not asleep
   }
 }
 
 void ThreadPool::worker_loop(int worker) {
-  uint32_t seen = 0;
-  while (true) {
-    wait_while_equal(round_, seen);
-    seen = round_.load(std::memory_order_acquire);
-    if (stop_.load(std::memory_order_relaxed)) return;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const uint32_t seen = round_.load(std::memory_order_acquire);
     work(worker);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    const auto changed = [&] { return round_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(changed)) round_.wait(seen, std::memory_order_acquire);
   }
 }
 

@@ -5,13 +5,14 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
-#include <type_traits>
 #include <vector>
 
 namespace pellucid {
 
 /// The calling thread is worker 0 and works too, so ThreadPool(1) starts no thread. One caller at a time.
-/// Idle workers spin for some microseconds, then sleep: an idle pool uses no processor time.
+/// A round ends when its tasks are done, not when every worker has looked: a worker that the system keeps off
+/// the processor delays nobody unless it has taken a task. Idle workers spin for some microseconds, then
+/// sleep.
 class ThreadPool {
  public:
   explicit ThreadPool(int n_threads);
@@ -21,8 +22,8 @@ class ThreadPool {
 
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Calls task(index, worker) for every index in [0, n_tasks), and returns when all are done. `task` must
-  /// not throw.
+  /// Calls task(index, worker) for every index in [0, n_tasks), n_tasks < 2^20, and returns when all are
+  /// done. `task` must not throw.
   template <typename Task>
   void run(int n_tasks, const Task& task) {
     run_erased(
@@ -35,16 +36,18 @@ class ThreadPool {
   using Invoke = void (*)(const void* task, int index, int worker);
 
   void run_erased(int n_tasks, Invoke invoke, const void* task);
+  int claim();
   void work(int worker);
   void worker_loop(int worker);
 
   std::vector<std::thread> workers_;
+  // Written between rounds, read by whoever holds a claimed task, which keeps the round from ending.
   Invoke invoke_ = nullptr;
   const void* task_ = nullptr;
-  int n_tasks_ = 0;
-  alignas(64) std::atomic<uint32_t> round_{0};  // a change means work, or the end
-  alignas(64) std::atomic<int> next_{0};
-  alignas(64) std::atomic<int> busy_{0};
+  alignas(64) std::atomic<uint64_t> tickets_{
+      0};  // number of tasks, next one to claim: a claim is one compare-exchange
+  alignas(64) std::atomic<int> done_{0};        // tasks of this round that have ended
+  alignas(64) std::atomic<uint32_t> round_{0};  // what idle workers sleep on
   std::atomic<bool> stop_{false};
 };
 
