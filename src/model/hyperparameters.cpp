@@ -14,6 +14,7 @@ constexpr int kMaxHeads = 4096;
 constexpr int kMaxHeadDim = 1024;
 constexpr int kMaxContext = 1 << 28;
 constexpr int kMaxVocabulary = 1 << 24;
+constexpr float kSmallestEps = 1e-20f;
 
 Error bad(const std::string& key, std::string why) {
   return {ErrorCode::kBadModel, fmt::format("cannot use '{}'", key), std::move(why)};
@@ -37,12 +38,13 @@ Result<int> Hyperparameters::integer_or(std::string_view key, int low, int high,
   return integer(key, low, high);
 }
 
-Result<float> Hyperparameters::positive_or(std::string_view key, float high, float fallback) const {
+Result<float> Hyperparameters::number_or(std::string_view key, float low, float high, float fallback) const {
   const std::string name = full(key);
   if (!file_->metadata().contains(name)) return fallback;
   PELLUCID_TRY(const float value, file_->metadata().f32(name));
-  if (!(value > 0.0f && value <= high))
-    return bad(name, fmt::format("it is {}, not in (0, {}]", value, high));
+  if (!(value >= low && value <= high)) {
+    return bad(name, fmt::format("it is {}, not in {} .. {}", value, low, high));
+  }
   return value;
 }
 
@@ -64,11 +66,11 @@ Result<RopeSpec> Hyperparameters::rope(int head_dim) const {
   RopeSpec rope;
   PELLUCID_TRY(rope.n_rot, integer_or("rope.dimension_count", 2, head_dim, head_dim));
   if (rope.n_rot % 2 != 0) return bad(full("rope.dimension_count"), fmt::format("it is odd: {}", rope.n_rot));
-  PELLUCID_TRY(rope.base, positive_or("rope.freq_base", 1e12f, 10000.0f));
+  PELLUCID_TRY(rope.base, number_or("rope.freq_base", 1.0f, kMaxRopeBase, 10000.0f));
   PELLUCID_TRY(const std::string_view scaling, string_or("rope.scaling.type", "none"));
   if (scaling == "linear") {
     rope.scaling = RopeScaling::kLinear;
-    PELLUCID_TRY(rope.factor, positive_or("rope.scaling.factor", 1e6f, 1.0f));
+    PELLUCID_TRY(rope.factor, number_or("rope.scaling.factor", kMinRopeFactor, kMaxRopeFactor, 1.0f));
   } else if (scaling != "none") {
     return Error{ErrorCode::kUnsupported, fmt::format("cannot use '{}'", full("rope.scaling.type")),
                  fmt::format("'{}' is not supported (supported: none, linear, rope_freqs.weight)", scaling)};
@@ -111,9 +113,9 @@ Result<ArchSpec> Hyperparameters::common(NormKind norm) const {
   PELLUCID_TRY(spec.rope, rope(attention.head_dim));
 
   spec.norm.kind = norm;
-  PELLUCID_TRY(spec.norm.eps, positive_or(norm == NormKind::kRms ? "attention.layer_norm_rms_epsilon"
-                                                                 : "attention.layer_norm_epsilon",
-                                          1.0f, 1e-5f));
+  PELLUCID_TRY(spec.norm.eps, number_or(norm == NormKind::kRms ? "attention.layer_norm_rms_epsilon"
+                                                               : "attention.layer_norm_epsilon",
+                                        kSmallestEps, 1.0f, 1e-5f));
   return spec;
 }
 

@@ -22,8 +22,8 @@ class Hyperparameters {
   /// An integer in [low, high], required or with a fallback.
   [[nodiscard]] Result<int> integer(std::string_view key, int low, int high) const;
   [[nodiscard]] Result<int> integer_or(std::string_view key, int low, int high, int fallback) const;
-  /// A float in (0, high], or the fallback where the key is absent.
-  [[nodiscard]] Result<float> positive_or(std::string_view key, float high, float fallback) const;
+  /// A float in [low, high], or the fallback where the key is absent.
+  [[nodiscard]] Result<float> number_or(std::string_view key, float low, float high, float fallback) const;
   [[nodiscard]] Result<std::string_view> string_or(std::string_view key, std::string_view fallback) const;
 
  private:

@@ -23,6 +23,11 @@ enum class RopeScaling {
   kFactors,  // each frequency divided by an entry of the tensor rope_freqs.weight (Llama 3.1)
 };
 
+// Bounds that keep every angle a number that a sine can be taken of.
+inline constexpr float kMaxRopeBase = 1e12f;
+inline constexpr float kMinRopeFactor = 1e-3f;
+inline constexpr float kMaxRopeFactor = 1e6f;
+
 struct RopeSpec {
   kernels::RopePairing pairing = kernels::RopePairing::kAdjacent;
   int n_rot = 0;  // values of a head that are rotated; 0 where positions are learned

@@ -156,6 +156,16 @@ Result<void> bind_layer(Binder& bind, const ArchSpec& spec, int index, LayerWeig
   return {};
 }
 
+Result<void> check_rope_factors(const Vector& factors) {
+  for (const float factor : factors.span()) {
+    if (!(factor >= kMinRopeFactor && factor <= kMaxRopeFactor)) {
+      return Error{ErrorCode::kBadModel, "cannot use tensor 'rope_freqs.weight'",
+                   fmt::format("a factor is {}, not in {} .. {}", factor, kMinRopeFactor, kMaxRopeFactor)};
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Weights> load_weights(const gguf::File& file, const ArchSpec& spec, kernels::Precision precision,

@@ -16,8 +16,8 @@ Result<ArchSpec> describe_gemma3(const Hyperparameters& h) {
   PELLUCID_TRY(spec.attention.window, h.integer_or("attention.sliding_window", 0, 1 << 28, 0));
   PELLUCID_TRY(spec.attention.window_pattern, h.integer_or("attention.sliding_window_pattern", 1, 1024, 6));
   spec.rope.pairing = kernels::RopePairing::kHalf;
-  PELLUCID_TRY(spec.rope.local_base, h.positive_or("rope.freq_base_swa", 1e12f, 10000.0f));
-  PELLUCID_TRY(spec.logit_softcap, h.positive_or("final_logit_softcapping", 1e6f, 0.0f));
+  PELLUCID_TRY(spec.rope.local_base, h.number_or("rope.freq_base_swa", 1.0f, kMaxRopeBase, 10000.0f));
+  PELLUCID_TRY(spec.logit_softcap, h.number_or("final_logit_softcapping", 1e-3f, 1e6f, 0.0f));
   // The 27B model alone scales its queries by n_embd / n_heads instead of head_dim; files do not say so but
   // by its depth.
   constexpr int kLayersOf27B = 62;
