@@ -68,6 +68,7 @@ inline std::string check_views(const File& file, std::span<const std::byte> byte
     const uint64_t length =
         of_strings ? array->strings.size() : array->bytes.size() / info(array->element).bytes;
     if (length != array->count || !read(array->bytes)) return "an array that does not have its length";
+    if (array->count > 0) static_cast<void>(array->at(array->count - 1));
     for (const std::string_view text : array->strings) {
       if (!read(text)) return "an element outside the file";
     }
