@@ -1,0 +1,142 @@
+// pellucid chat: a conversation with a model, by its own chat template.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "cli/chat.h"
+#include "cli/chat_prompt.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "generation/generate.h"
+
+namespace pellucid::cli {
+namespace {
+
+struct ChatCommand {
+  ModelOptions model;
+  SamplingOptions sampling;
+  std::string system;
+  int max_tokens = 1024;
+};
+
+/// The engine's side of the conversation: what has been run stays in the cache, so that a turn costs its own
+/// tokens.
+class Partner {
+ public:
+  Partner(LoadedEngine loaded, bridge::ChatTemplate chat_template, generation::GenerateOptions options)
+      : loaded_(std::move(loaded)),
+        template_(std::move(chat_template)),
+        options_(std::move(options)),
+        sequence_(loaded_.engine->new_sequence()) {}
+
+  Result<Answer> answer(const Question& question) {
+    PELLUCID_TRY(const std::string text, template_.render(question.conversation, true));
+    PELLUCID_TRY(const std::vector<int32_t> ids,
+                 loaded_.engine->tokenizer().encode(text, {.add_bos = false}));
+    const std::span<const int32_t> fresh = keep_common_prefix(ids);
+    generation::GenerateOptions options = options_;
+    options.stream = question.attempt;
+    const auto observe = [&](const generation::StepView& step) {
+      if (!step.text.empty()) question.on_text(step.text);
+      return !question.cancelled();
+    };
+    PELLUCID_TRY(generation::Generation done,
+                 generation::generate(*loaded_.engine, sequence_, fresh, options, observe));
+    return Answer{std::move(done.text), end_of(done), note(done)};
+  }
+
+  Result<void> set(std::string_view name, std::string_view value) {
+    if (name == "seed") {
+      PELLUCID_TRY(options_.seed, parse_seed(value));
+      return {};
+    }
+    sampling::Settings changed = options_.settings;
+    PELLUCID_CHECK(sampling::set(changed, name, value));
+    PELLUCID_CHECK(sampling::check(changed));
+    options_.settings = changed;
+    return {};
+  }
+
+  [[nodiscard]] std::string settings() const {
+    std::string lines = sampling::to_string(options_.settings);
+    std::replace(lines.begin(), lines.end(), ' ', '\n');
+    return lines + fmt::format("\nseed={}", options_.seed);
+  }
+
+ private:
+  static Result<uint64_t> parse_seed(std::string_view text) {
+    uint64_t seed = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (status != std::errc() || end != text.data() + text.size()) {
+      return Error{ErrorCode::kUsage, "invalid seed",
+                   fmt::format("'{}' is not an integer of 0 .. 2^64-1", text)};
+    }
+    return seed;
+  }
+
+  /// Drops from the cache what the new conversation does not share; returns what has to be run: at least the
+  /// last token.
+  std::span<const int32_t> keep_common_prefix(const std::vector<int32_t>& ids) {
+    const std::vector<int32_t>& old = sequence_.tokens;
+    size_t n = 0;
+    while (n + 1 < ids.size() && n < old.size() && ids[n] == old[n]) ++n;
+    sequence_.truncate(static_cast<int>(n));
+    return std::span(ids).subspan(n);
+  }
+
+  [[nodiscard]] AnswerEnd end_of(const generation::Generation& done) const {
+    if (done.finish_reason == generation::FinishReason::kCancelled) return AnswerEnd::kCancelled;
+    if (done.finish_reason == generation::FinishReason::kStop) return AnswerEnd::kDone;
+    const bool full = static_cast<int>(sequence_.tokens.size()) >= loaded_.engine->options().n_ctx;
+    return full ? AnswerEnd::kContextFull : AnswerEnd::kLength;
+  }
+
+  [[nodiscard]] std::string note(const generation::Generation& done) const {
+    const generation::Timings& t = done.timings;
+    return fmt::format("[seed {} | prefill {} tokens | decode {} tokens, {:.0f}/s]", options_.seed,
+                       t.prefill_tokens, t.decode_tokens,
+                       t.decode_ms > 0 ? t.decode_tokens / t.decode_ms * 1e3 : 0.0);
+  }
+
+  LoadedEngine loaded_;
+  bridge::ChatTemplate template_;
+  generation::GenerateOptions options_;
+  generation::Sequence sequence_;
+};
+
+Result<int> chat(const ChatCommand& command) {
+  PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
+  PELLUCID_TRY(bridge::ChatTemplate chat_template, chat_template_of(*loaded.engine));
+  PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
+  generation::GenerateOptions options;
+  PELLUCID_TRY(options.settings, apply(command.sampling, base));
+  options.seed = seed_or_random(command.sampling);
+  options.max_tokens = command.max_tokens;
+  Partner partner(std::move(loaded), std::move(chat_template), std::move(options));
+  const ChatBackend backend{
+      .answer = [&](const Question& question) { return partner.answer(question); },
+      .set = [&](std::string_view name, std::string_view value) { return partner.set(name, value); },
+      .settings = [&] { return partner.settings(); },
+  };
+  LineEditor editor;
+  return run_chat(backend, standard_console(editor), command.system);
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("chat", "Talk with a model; /help lists the commands");
+  const auto options = std::make_shared<ChatCommand>();
+  add_model_options(*command, options->model);
+  add_sampling_options(*command, options->sampling);
+  command->add_option("--system", options->system, "the system message")->type_name("TEXT");
+  command->add_option("-n,--max-tokens", options->max_tokens, "new tokens of an answer at most")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->capture_default_str();
+  command->callback([options, &action] { action = [options] { return chat(*options); }; });
+}
+
+}  // namespace pellucid::cli
