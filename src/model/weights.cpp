@@ -181,6 +181,7 @@ Result<Weights> load_weights(const gguf::File& file, const ArchSpec& spec, kerne
   if (spec.rope.scaling == RopeScaling::kFactors) {
     PELLUCID_CHECK(
         bind.vector("rope_freqs.weight", spec.rope.n_rot / 2, Need::kRequired, weights.rope_freqs));
+    PELLUCID_CHECK(check_rope_factors(weights.rope_freqs));
   }
   weights.layers.resize(static_cast<size_t>(spec.n_layers));
   for (int i = 0; i < spec.n_layers; ++i) {
