@@ -162,6 +162,7 @@ TEST(Reader, ChecksKeys) {
             "metadata entry 0, key at byte 24: 'a\\nb' is not printable ASCII");
   EXPECT_TRUE(contains(outcome(Builder().u32(std::string_view("a\0", 2), 1)), "'a\\x00' is not printable"));
   EXPECT_TRUE(contains(outcome(Builder().u32("\xff", 1)), "is not printable"));
+  EXPECT_TRUE(contains(outcome(Builder().u32("a\x7f", 1)), "'a\\x7f' is not printable"));
   EXPECT_EQ(outcome(Builder().u32("k", 1).u32("other", 1).u32("k", 2)),
             "metadata entry 2, key at byte 62: 'k' is there twice");
 }
@@ -260,6 +261,10 @@ TEST(Reader, ChecksPlaces) {
             "tensor 0, 't', offset 4 is not a multiple of the alignment 32");
   EXPECT_TRUE(
       contains(outcome(Builder().raw_tensor("t", kF32, {1}, UINT64_MAX - 31).filler(64)), "truncated"));
+  // Records that end at a multiple of the alignment need no padding.
+  const Bytes exact = Builder().raw_tensor("8 bytes.", kF32, {1}, 0).filler(4).bytes();
+  EXPECT_EQ(exact.size(), 64U + 4);
+  EXPECT_EQ(outcome(exact), "accepted");
   Bytes unpadded = Builder().raw_tensor("t", kF32, {1}, 0).bytes();
   unpadded.resize(58);
   EXPECT_EQ(outcome(unpadded),
