@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Types, BitsOfType,
                                            TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ2_K,
                                            TensorType::kQ3_K, TensorType::kQ4_K, TensorType::kQ5_K,
                                            TensorType::kQ6_K, TensorType::kIQ4_NL),
-                         [](const auto& param) { return std::string(info(param.param).name); });
+                         [](const auto& test) { return std::string(pellucid::info(test.param).name); });
 
 class BitsOfArchitecture : public ::testing::TestWithParam<const char*> {};
 
@@ -81,7 +81,7 @@ TEST_P(BitsOfArchitecture, AreTheSameEverywhere) {
 
 INSTANTIATE_TEST_SUITE_P(Architectures, BitsOfArchitecture,
                          ::testing::Values("llama", "qwen2", "qwen3", "gemma3", "gpt2"),
-                         [](const auto& param) { return std::string(param.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST(BitsOfBatch, ASequenceAmongStrangersHasTheBitsItHasAlone) {
   TinyOptions tiny;

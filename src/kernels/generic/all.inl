@@ -2,7 +2,7 @@
 namespace {
 
 #include "kernels/generic/attention.inl"
-#include "kernels/generic/math.inl"
+#include "kernels/generic/math.inl"  // exp and tanh, used by what follows
 #include "kernels/generic/matmul.inl"
 #include "kernels/generic/quantize.inl"
 #include "kernels/generic/vector_ops.inl"
