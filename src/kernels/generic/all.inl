@@ -1,11 +1,13 @@
 // The kernels of a level: included once by its table.cpp, inside the level's namespace, after its simd.h.
 namespace {
 
+// clang-format off: each may use what stands above it
 #include "kernels/generic/attention.inl"
-#include "kernels/generic/math.inl"  // exp and tanh, used by what follows
+#include "kernels/generic/math.inl"
 #include "kernels/generic/matmul.inl"
 #include "kernels/generic/quantize.inl"
 #include "kernels/generic/vector_ops.inl"
+// clang-format on
 
 constexpr KernelTable make_table(std::string_view name) {
   return {name,      matmul,   quantize, rms_norm, layer_norm, rope,  store_kv,
