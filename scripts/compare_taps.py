@@ -44,7 +44,9 @@ def compare(reference, engine):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("reference")
     parser.add_argument("engine")
     parser.add_argument("--tolerance", type=float, default=1e-4)
@@ -71,9 +73,13 @@ def main():
     if engine[name].shape != reference[name].shape:
         print(f"  shape {engine[name].shape}, reference {reference[name].shape}")
     else:
-        token, column = np.unravel_index(np.nanargmax(np.abs(engine[name] - reference[name])), reference[name].shape)
-        print(f"  largest at token {token}, column {column}: {engine[name][token, column]:.7g}, "
-              f"reference {reference[name][token, column]:.7g}")  # fmt: skip
+        token, column = np.unravel_index(
+            np.nanargmax(np.abs(engine[name] - reference[name])), reference[name].shape
+        )
+        print(
+            f"  largest at token {token}, column {column}: {engine[name][token, column]:.7g}, "
+            f"reference {reference[name][token, column]:.7g}"
+        )
     return 1
 
 

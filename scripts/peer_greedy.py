@@ -1,6 +1,6 @@
 """llama.cpp's greedy continuation of a prompt, as JSON: prompt_tokens, tokens, and each step's margin.
 
-    python scripts/peer_greedy.py MODEL PROMPT [-n 64] [--threads N]
+python scripts/peer_greedy.py MODEL PROMPT [-n 64] [--threads N]
 """
 
 import argparse
@@ -10,7 +10,9 @@ import peer_llama
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("prompt")
     parser.add_argument("-n", type=int, default=64, help="tokens to append")

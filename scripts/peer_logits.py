@@ -1,6 +1,6 @@
 """llama.cpp's logits of every position of a list of tokens, as float32 .npy [tokens, vocabulary].
 
-    python scripts/peer_logits.py MODEL --tokens 1,2,3 -o logits.npy [--kv-type f16|f32] [--threads N]
+python scripts/peer_logits.py MODEL --tokens 1,2,3 -o logits.npy [--kv-type f16|f32] [--threads N]
 """
 
 import argparse
@@ -11,7 +11,9 @@ import peer_llama
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("--tokens", required=True, help="ids separated by commas")
     parser.add_argument("-o", "--output", required=True)

@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def complete_llama(python):
     """The wheel leaves out the libraries' symbolic links and the programs' execute bits; restore both."""
     question = "import peer_llama; print(peer_llama.binary_folder())"
-    answer = subprocess.run([python, "-c", question], cwd=ROOT / "scripts", check=True, capture_output=True, text=True)
+    answer = subprocess.run(
+        [python, "-c", question], cwd=ROOT / "scripts", check=True, capture_output=True, text=True
+    )
     folder = Path(answer.stdout.strip())
     for name, target in json.loads((folder / "_symlinks.json").read_text()).items():
         link = folder / name
@@ -33,7 +35,9 @@ def complete_llama(python):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "peers")
     folder = parser.parse_args().folder
     python = folder / "bin" / "python"

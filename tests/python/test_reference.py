@@ -30,7 +30,11 @@ NATIVE_NMSE = {"F32": 2e-6, "F16": 2e-6, "BF16": 2e-6, **dict.fromkeys(tiny_mode
 NATIVE_NMSE_DEFAULT = 2e-3
 TAP_TOLERANCE = 2e-5  # relative Euclidean distance of a step in float32
 
-LEVELS = {"scalar": set(), "avx2": {"avx2", "fma", "f16c"}, "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}}
+LEVELS = {
+    "scalar": set(),
+    "avx2": {"avx2", "fma", "f16c"},
+    "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"},
+}
 
 
 def cpu_flags():
@@ -119,6 +123,11 @@ def test_same_bits_at_every_thread_count_and_batch(tiny, tmp_path, variant):
         path = tiny(variant, kind)
         tokens = random_tokens(path)
         base = engine_logits(path, tokens, tmp_path / "base.npy", "--threads", "1")
-        for flags in (("--threads", "2"), ("--threads", "5"), ("--batch", "1"), ("--batch", "7", "--threads", "2")):
+        for flags in (
+            ("--threads", "2"),
+            ("--threads", "5"),
+            ("--batch", "1"),
+            ("--batch", "7", "--threads", "2"),
+        ):
             values = engine_logits(path, tokens, tmp_path / "other.npy", *flags)
             assert values.tobytes() == base.tobytes(), f"{kind} with {' '.join(flags)}"

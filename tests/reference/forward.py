@@ -14,7 +14,7 @@ import numpy as np
 
 from model_file import ModelFile
 
-VOCABULARY_CHUNK = 16384  # rows of the output matrix dequantised at a time
+VOCABULARY_CHUNK = 16384  # rows of the output matrix in float64 at a time
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Architecture:
     learned_positions: bool = False  # an embedding of the position, else rotary
     gelu: bool = False  # tanh-approximated GELU, else SiLU
     scaled_embedding: bool = False  # token embeddings times sqrt(width)
-    window_period: int = 1  # every n-th layer sees everything, the others the sliding window; 1: no such layer
+    window_period: int = (
+        1  # every n-th layer sees everything, the others the sliding window; 1: no such layer
+    )
     local_rope_base: float = 0.0  # rotary base of the sliding layers, 0: the model's
 
 
@@ -114,7 +116,9 @@ class Reference:
     def _window(self, layer):
         """The sliding window of a layer, None where it sees every position."""
         period = self.file.hyperparameter("attention.sliding_window_pattern", self.kind.window_period)
-        is_global = not period[layer] if isinstance(period, list) else period > 1 and layer % period == period - 1
+        is_global = (
+            not period[layer] if isinstance(period, list) else period > 1 and layer % period == period - 1
+        )
         return None if is_global else self.file.hyperparameter("attention.sliding_window") or None
 
     def _angles(self, layer, tokens):
@@ -215,10 +219,11 @@ class Reference:
         """Float64 [tokens, vocabulary] at every position; the output matrix is the embedding where it is tied."""
         state = self.hidden(tokens, tap)
         name = "output.weight" if self.file.has("output.weight") else "token_embd.weight"
-        out = np.empty((len(tokens), self.file.n_rows(name)))
+        output = self.file.single(name)
+        out = np.empty((len(tokens), len(output)))
         for begin in range(0, out.shape[1], VOCABULARY_CHUNK):
             chunk = slice(begin, begin + VOCABULARY_CHUNK)
-            out[:, chunk] = state @ self.file.rows(name, chunk).T
+            out[:, chunk] = state @ output[chunk].astype(np.float64).T
         cap = self.file.hyperparameter("final_logit_softcapping")
         if cap:
             out = cap * np.tanh(out / cap)
@@ -228,7 +233,9 @@ class Reference:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", help="GGUF file")
     parser.add_argument("--tokens", required=True, help="ids separated by commas")
     parser.add_argument("-o", "--output", required=True, help="float64 logits [tokens, vocabulary], .npy")

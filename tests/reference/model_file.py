@@ -18,7 +18,7 @@ class ModelFile:
         reader = gguf.GGUFReader(self.path)
         self._fields = reader.fields
         self._tensors = {tensor.name: tensor for tensor in reader.tensors}
-        self._weights = {}
+        self._weights, self._singles = {}, {}
         self.architecture = self.metadata("general.architecture")
 
     def metadata(self, key, default=None):
@@ -45,7 +45,14 @@ class ModelFile:
             self._weights[name] = dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
         return self._weights[name]
 
+    def single(self, name):
+        """A whole matrix as float32, which loses nothing: the output matrix, too large to keep in float64."""
+        if name not in self._singles:
+            tensor = self._tensors[name]
+            self._singles[name] = dequantize(tensor.data, tensor.tensor_type)
+        return self._singles[name]
+
     def rows(self, name, index):
-        """Some rows of a matrix as float64: `index` is a slice or an array of row numbers. Not kept."""
+        """Some rows of a matrix as float64: `index` is an array of row numbers. Not kept."""
         tensor = self._tensors[name]
         return dequantize(tensor.data[index], tensor.tensor_type).astype(np.float64)

@@ -58,22 +58,33 @@ class Variant:
 
         heads = up(self.heads * self.head_dim) // self.head_dim
         changed = dict(width=up(self.width), ffn=up(self.ffn), heads=heads)
-        return Variant(**{**self.__dict__, **changed, "kv_heads": heads if self.kv_heads == self.heads else 2})
+        return Variant(
+            **{**self.__dict__, **changed, "kv_heads": heads if self.kv_heads == self.heads else 2}
+        )
 
 
 VARIANTS = {
     "llama": Variant("llama"),
-    "llama-linear": Variant("llama", tied=True, metadata={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
+    "llama-linear": Variant(
+        "llama", tied=True, metadata={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}
+    ),
     "llama-3.1": Variant("llama", tied=True, rope_factors=True, metadata={"rope.freq_base": 500000.0}),
     "mistral": Variant("llama", head_dim=32, heads=4, metadata={"attention.sliding_window": 70}),
-    "qwen2": Variant("qwen2", heads=4, tied=True, attention_bias=True, metadata={"rope.freq_base": 1000000.0}),
+    "qwen2": Variant(
+        "qwen2", heads=4, tied=True, attention_bias=True, metadata={"rope.freq_base": 1000000.0}
+    ),
     "qwen3": Variant("qwen3", head_dim=128, heads=4, metadata={"rope.freq_base": 1000000.0}),
     "gemma3": Variant(
-        "gemma3", layers=7, kv_heads=1, heads=4, head_dim=32, tied=True,
+        "gemma3",
+        layers=7,
+        kv_heads=1,
+        heads=4,
+        head_dim=32,
+        tied=True,
         metadata={"attention.sliding_window": 6, "rope.freq_base": 1000000.0},
     ),
     "gpt2": Variant("gpt2", heads=4, kv_heads=4, tied=True),
-}  # fmt: skip
+}
 
 
 def random_blocks(rng, kind, rows, columns, deviation):
@@ -211,7 +222,9 @@ def write(path, variant_name, kind):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all")
     parser.add_argument("--type", action="append", choices=TYPES, help="default: all")

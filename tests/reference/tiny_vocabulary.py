@@ -2,7 +2,9 @@
 
 from gguf import TokenType
 
-MERGES = """Ġ t|h e|i n|r e|Ġ a|Ġt he|o n|e r|Ġ s|a t|Ġ w|Ġ o|e n|Ġ c|i t|i s|a n|o r|e s|Ġ b|e d|Ġ f|in g|Ġ p"""
+MERGES = (
+    """Ġ t|h e|i n|r e|Ġ a|Ġt he|o n|e r|Ġ s|a t|Ġ w|Ġ o|e n|Ġ c|i t|i s|a n|o r|e s|Ġ b|e d|Ġ f|in g|Ġ p"""
+)
 PIECES = "▁t he ▁the in re ▁a on er ▁s at ▁w en ▁c it is an or es ▁b ed ▁f ing ▁p ▁in ▁of".split()
 LETTERS = "▁abcdefghijklmnopqrstuvwxyz"
 PRE_TOKENIZERS = {"llama": "llama-bpe", "qwen2": "qwen2", "qwen3": "qwen2", "gpt2": "gpt-2"}
@@ -10,9 +12,16 @@ PRE_TOKENIZERS = {"llama": "llama-bpe", "qwen2": "qwen2", "qwen3": "qwen2", "gpt
 
 def byte_characters():
     """GPT-2's printable character of each byte."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     others = [byte for byte in range(256) if byte not in printable]
-    return {**{byte: chr(byte) for byte in printable}, **{byte: chr(256 + i) for i, byte in enumerate(others)}}
+    return {
+        **{byte: chr(byte) for byte in printable},
+        **{byte: chr(256 + i) for i, byte in enumerate(others)},
+    }
 
 
 def add_byte_level_bpe(writer, architecture):
@@ -37,7 +46,12 @@ def add_sentencepiece(writer, architecture):
     control = ["<pad>", "<eos>", "<bos>", "<unk>"]
     byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
     normal = PIECES + list(LETTERS)
-    kinds = [TokenType.CONTROL] * 3 + [TokenType.UNKNOWN] + [TokenType.BYTE] * 256 + [TokenType.NORMAL] * len(normal)
+    kinds = (
+        [TokenType.CONTROL] * 3
+        + [TokenType.UNKNOWN]
+        + [TokenType.BYTE] * 256
+        + [TokenType.NORMAL] * len(normal)
+    )
     scores = [0.0] * (len(control) + 256) + [-float(rank) for rank in range(len(normal))]
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
