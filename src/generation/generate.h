@@ -16,11 +16,11 @@
 namespace pellucid::generation {
 
 struct GenerateOptions {
-  sampling::Settings settings{};
+  sampling::Settings settings;
   uint64_t seed = 0;
   uint64_t stream = 0;   // independent samples of one seed use different streams
   int max_tokens = 256;  // new tokens
-  std::vector<std::string> stop{};
+  std::vector<std::string> stop;
   bool stop_at_end_of_turn = true;  // at the model's own stop tokens
 };
 

@@ -1,10 +1,11 @@
 // The kernels of a level: included once by its table.cpp, inside the level's namespace, after its simd.h.
 namespace {
 
-// clang-format off: each may use what stands above it
-#include "kernels/generic/attention.inl"
+// Each may use what stands above it.
+// clang-format off
 #include "kernels/generic/math.inl"
 #include "kernels/generic/matmul.inl"
+#include "kernels/generic/attention.inl"
 #include "kernels/generic/quantize.inl"
 #include "kernels/generic/vector_ops.inl"
 // clang-format on
