@@ -125,7 +125,6 @@ TEST(Reader, RefusesOtherVersions) {
 }
 
 TEST(Reader, BoundsCountsByTheBytesLeft) {
-  const Bytes rest(8 + 33);  // the other count and one smallest tensor record
   const auto with_counts = [&](uint64_t n_tensors, uint64_t n_entries) {
     Bytes bytes = Builder().bytes();
     bytes.resize(8);
