@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "tokenizer/piece_cache.h"
 #include "tokenizer/utf8.h"
 
 namespace pellucid::tokenizer {
@@ -13,9 +12,8 @@ namespace {
 
 constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";  // U+2581
 
-std::string escape_spaces(std::string_view text) {
-  std::string escaped;
-  escaped.reserve(text.size() + text.size() / 2);
+void escape_spaces(std::string_view text, std::string& escaped) {
+  escaped.clear();
   for (const char c : text) {
     if (c == ' ') {
       escaped.append(kEscapedSpace);
@@ -23,7 +21,6 @@ std::string escape_spaces(std::string_view text) {
       escaped.push_back(c);
     }
   }
-  return escaped;
 }
 
 /// By score, best first; equal scores are equal priorities, so that the leftmost pair decides between them.
@@ -69,35 +66,35 @@ Result<SpmBpe> SpmBpe::from(const Vocabulary& vocabulary) {
 /// there without changing a single id. The places tried are those before a space: they turn a text into short
 /// words, most of which the cache has seen.
 size_t SpmBpe::word_end(std::string_view text) const {
-  for (size_t at = text.find(kEscapedSpace, 1); at != text.npos; at = text.find(kEscapedSpace, at + 1)) {
-    if (!joins_space_[static_cast<uint8_t>(text[at - 1])]) return at;
+  for (size_t at = text.find(' ', 1); at != text.npos; at = text.find(' ', at + 1)) {
+    const char before = text[at - 1] == ' ' ? kEscapedSpace.back() : text[at - 1];
+    if (!joins_space_[static_cast<uint8_t>(before)]) return at;
   }
   return text.size();
 }
 
-void SpmBpe::encode(std::string_view text, std::vector<int32_t>& ids) const {
-  const std::string escaped = escape_spaces(text);
-  PieceCache cache(escaped.size());
-  MergeScratch<Symbol> scratch;
-  std::string_view rest = escaped;
-  while (!rest.empty()) {
-    const std::string_view word = rest.substr(0, word_end(rest));
+void SpmBpe::encode(std::string_view text, PieceCache& cache, Scratch& scratch,
+                    std::vector<int32_t>& ids) const {
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, word_end(text));
     cache.append(word, ids, [&] { encode_word(word, scratch, ids); });
-    rest.remove_prefix(word.size());
+    text.remove_prefix(word.size());
   }
 }
 
-void SpmBpe::encode_word(std::string_view word, MergeScratch<Symbol>& scratch,
-                         std::vector<int32_t>& ids) const {
-  scratch.values.clear();
+void SpmBpe::encode_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& ids) const {
+  escape_spaces(word, scratch.escaped);
+  word = scratch.escaped;
+  std::vector<Symbol>& symbols = scratch.merge.values;
+  symbols.clear();
   for (size_t i = 0; i < word.size();) {
     const Utf8Step step = utf8_step(word.substr(i));
     const uint32_t length = step.kind == Utf8Step::kCharacter ? step.length : 1;
-    scratch.values.push_back({word.data() + i, length});
+    symbols.push_back({word.data() + i, length});
     i += length;
   }
-  merge_symbols(scratch, *this);
-  for (const Symbol symbol : scratch.values) {
+  merge_symbols(scratch.merge, *this);
+  for (const Symbol symbol : symbols) {
     const std::string_view text(symbol.begin, symbol.length);
     if (const int32_t id = index_.find(text); id >= 0) {
       ids.push_back(id);

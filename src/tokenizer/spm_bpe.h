@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "tokenizer/merge.h"
+#include "tokenizer/piece_cache.h"
 #include "tokenizer/text_index.h"
 #include "tokenizer/vocabulary.h"
 
@@ -20,9 +21,9 @@ class SpmBpe {
   /// Errors: kBadModel where a byte has neither a byte token nor an unknown token to fall back to.
   static Result<SpmBpe> from(const Vocabulary& vocabulary);
 
-  /// Appends the ids of `text`, in which this writes spaces as U+2581 first. Ill-formed bytes are encoded one
-  /// by one. `n_bytes` of the escaped text may be three times those of `text`.
-  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+  struct Scratch;
+  /// Appends the ids of `text`. Ill-formed bytes are encoded one by one.
+  void encode(std::string_view text, PieceCache& cache, Scratch& scratch, std::vector<int32_t>& ids) const;
 
   /// A symbol of merge_symbols(): a stretch of the escaped text.
   struct Symbol {
@@ -39,7 +40,7 @@ class SpmBpe {
   }
 
  private:
-  void encode_word(std::string_view word, MergeScratch<Symbol>& scratch, std::vector<int32_t>& ids) const;
+  void encode_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& ids) const;
   void append_fallback(std::string_view text, std::vector<int32_t>& ids) const;
   [[nodiscard]] size_t word_end(std::string_view text) const;
 
@@ -48,6 +49,12 @@ class SpmBpe {
   std::array<int32_t, 256> byte_ids_{};  // -1 where missing
   int32_t unknown_ = -1;
   std::array<bool, 256> joins_space_{};  // bytes that stand before U+2581 within some token
+};
+
+/// Working memory of one call of Tokenizer::encode().
+struct SpmBpe::Scratch {
+  MergeScratch<Symbol> merge;
+  std::string escaped;  // a word, with its spaces as U+2581
 };
 
 }  // namespace pellucid::tokenizer

@@ -22,16 +22,21 @@ constexpr size_t kMaxTextBytes = size_t{1}
 struct Tokenizer::Parts {
   Parts(Vocabulary v) : vocabulary(std::move(v)), special(vocabulary), pieces(decode_pieces(vocabulary)) {}
 
-  Result<void> encode_text(std::string_view text, std::vector<int32_t>& ids) const {
+  /// Working memory of one encode().
+  struct Scratch {
+    PieceCache cache;
+    MergeScratch<int32_t> bytes{};
+    SpmBpe::Scratch spm{};
+  };
+
+  Result<void> encode_text(std::string_view text, Scratch& scratch, std::vector<int32_t>& ids) const {
     if (spm) {
-      spm->encode(text, ids);
+      spm->encode(text, scratch.cache, scratch.spm, ids);
       return {};
     }
     PELLUCID_TRY(const std::vector<std::string_view> words, pretokenizer->split(text));
-    PieceCache cache(text.size());
-    MergeScratch<int32_t> scratch;
     for (const std::string_view word : words) {
-      cache.append(word, ids, [&] { bytes->encode(word, scratch, ids); });
+      scratch.cache.append(word, ids, [&] { bytes->encode(word, scratch.bytes, ids); });
     }
     return {};
   }
@@ -71,14 +76,15 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOpti
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 3 + 2);
   if (options.add_bos && vocabulary.add_bos) ids.push_back(vocabulary.bos);
+  Parts::Scratch scratch{PieceCache(text.size())};
   bool after_text = false;
   for (const Fragment& fragment : parts_->special.split(text, options.parse_special)) {
     if (fragment.id >= 0) {
       ids.push_back(fragment.id);
     } else if (vocabulary.add_space_prefix && !after_text) {
-      PELLUCID_CHECK(parts_->encode_text(std::string(1, ' ').append(fragment.text), ids));
+      PELLUCID_CHECK(parts_->encode_text(std::string(1, ' ').append(fragment.text), scratch, ids));
     } else {
-      PELLUCID_CHECK(parts_->encode_text(fragment.text, ids));
+      PELLUCID_CHECK(parts_->encode_text(fragment.text, scratch, ids));
     }
     after_text = fragment.id < 0;
   }
