@@ -357,8 +357,13 @@ TEST(ReaderOpen, IsFastOnALargeVocabulary) {
     ASSERT_TRUE(parsed.ok()) << parsed.error().message();
     EXPECT_EQ(parsed.value().metadata().strings("tokenizer.ggml.tokens").value().size(), 262144U);
   }
-  // About 3 ms in a release build; the bound leaves room for sanitizers.
-  EXPECT_LT(static_cast<double>(best) / CLOCKS_PER_SEC, 0.06);
+  // About 3 ms in a release build, 12 ms with the address sanitizer.
+#ifdef __OPTIMIZE__
+  constexpr double kSeconds = 0.06;
+#else
+  constexpr double kSeconds = 1;
+#endif
+  EXPECT_LT(static_cast<double>(best) / CLOCKS_PER_SEC, kSeconds);
 }
 
 }  // namespace
