@@ -236,10 +236,9 @@ def show_native(result):
 
 
 def show_greedy(result):
-    print(
-        f"{result['identical']} of {len(result['prompts'])} continuations identical. Steps at which the reference chooses"
-    )
-    print(f"same token: {', '.join(f'{name} {share:.2%}' for name, share in result['shares'].items())}.\n")
+    shares = ", ".join(f"{name} {share:.2%}" for name, share in result["shares"].items())
+    print(f"{result['identical']} of {len(result['prompts'])} continuations identical.")
+    print(f"Steps at which the reference chooses the same token: {shares}.\n")
     print("Where they part, the logit of pellucid's token less that of llama.cpp's:\n")
     print("| prompt | step | pellucid | reference | llama.cpp |\n| --- | ---: | ---: | ---: | ---: |")
     for row in filter(lambda row: row["parting"], result["prompts"]):

@@ -23,15 +23,15 @@ BINARY = os.environ.get("PELLUCID_BINARY") or ROOT / "build/release/src/cli/pell
 EXACT = ("--precision", "f32", "--kv-type", "f32")
 N_TOKENS = 100  # more than a page of the KV cache, less than the tiny models' context
 
-EXACT_NMSE = 1e-9  # float32 arithmetic
-# Activations are rounded to 8 bits in blocks of 32 where the weights are quantised, and keys and values to
-# float16 always: the largest NMSE measured over the variants is about half of these.
-NATIVE_NMSE = {"F32": 2e-6, "F16": 2e-6, "BF16": 2e-6, **dict.fromkeys(tiny_models.RANDOM_BLOCKS, 3e-3)}
-NATIVE_NMSE_DEFAULT = 2e-3
+# Normalised mean squared errors. Each limit is two to four times the largest that the variants showed: 3.2e-12 in
+# float32 arithmetic; 2.5e-7 where only keys and values are rounded, to float16; 6.7e-4 where quantised weights
+# meet activations rounded to 8 bits (llama.cpp on the same files: up to 1.5e-3).
+EXACT_NMSE = 1e-11
+NATIVE_NMSE = {"F32": 1e-6, "F16": 1e-6, "BF16": 1e-6}
+NATIVE_NMSE_QUANTISED = 1.4e-3
 TAP_TOLERANCE = 2e-5  # relative Euclidean distance of a step in float32
 
 LEVELS = {
-    "scalar": set(),
     "avx2": {"avx2", "fma", "f16c"},
     "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"},
 }
@@ -91,7 +91,7 @@ def test_logits(tiny, tmp_path, variant, kind):
     assert exact.dtype == np.float32
     assert nmse(reference, exact) <= EXACT_NMSE
     native = nmse(reference, engine_logits(path, tokens, tmp_path / "native.npy"))
-    assert native <= NATIVE_NMSE.get(kind, NATIVE_NMSE_DEFAULT)
+    assert native <= NATIVE_NMSE.get(kind, NATIVE_NMSE_QUANTISED)
 
 
 @pytest.mark.parametrize("variant", tiny_models.VARIANTS)
@@ -106,15 +106,18 @@ def test_every_step(tiny, tmp_path, variant):
     assert not wrong, f"the first of {len(wrong)} steps that differ: {wrong[0]}"
 
 
-@pytest.mark.parametrize("kind", tiny_models.TYPES)
-def test_same_bits_at_every_simd_level(tiny, tmp_path, kind):
-    for variant in ("llama", "gemma3", "gpt2"):
-        path = tiny(variant, kind)
-        tokens = random_tokens(path)
-        scalar = engine_logits(path, tokens, tmp_path / "scalar.npy", simd="scalar")
-        for level in available_levels():
-            values = engine_logits(path, tokens, tmp_path / "level.npy", simd=level)
-            assert values.tobytes() == scalar.tobytes(), f"{variant} at {level}"
+EVERY_TYPE = [("llama", kind) for kind in tiny_models.TYPES]
+EVERY_VARIANT = [(variant, kind) for variant in tiny_models.VARIANTS for kind in ("F32", "Q4_K")]
+
+
+@pytest.mark.parametrize(("variant", "kind"), sorted(set(EVERY_TYPE + EVERY_VARIANT)))
+def test_same_bits_at_every_simd_level(tiny, tmp_path, variant, kind):
+    path = tiny(variant, kind)
+    tokens = random_tokens(path)
+    scalar = engine_logits(path, tokens, tmp_path / "scalar.npy", simd="scalar")
+    for level in available_levels():
+        values = engine_logits(path, tokens, tmp_path / "level.npy", simd=level)
+        assert values.tobytes() == scalar.tobytes(), level
 
 
 @pytest.mark.parametrize("variant", tiny_models.VARIANTS)

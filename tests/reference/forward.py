@@ -1,7 +1,8 @@
 """The forward pass of the supported architectures in float64: the oracle of the engine's logits and taps.
 
 Written from the papers and model cards, in numpy only, one operation a line; nothing is fused, cached or
-quantised. Every step is recorded under llama.cpp's name for it (inp_embd, attn_norm-0, Qcur-0, ...).
+quantised. Every step is recorded under llama.cpp's name for it (inp_embd, attn_norm-0, Qcur-0, ...);
+attn_out and ffn_out are what a block adds to the residual stream.
 
     python tests/reference/forward.py MODEL --tokens 1,2,3 -o logits.npy [--tap steps.npz]
 """
@@ -188,15 +189,15 @@ class Reference:
         for name, part in (("Qcur", q), ("Kcur", k), ("Vcur", v)):
             note(name, part.reshape(len(x), -1))
         heads = note("kqv_out", attention(q, k, v, self.scale, self._window(layer)))
-        out = note("attn_out", self._linear(f"{prefix}.attn_output", heads))
+        out = self._linear(f"{prefix}.attn_output", heads)
         if self.file.has(f"{prefix}.post_attention_norm.weight"):
-            out = note("attn_post_norm", self._norm(f"{prefix}.post_attention_norm", out))
-        x = note("ffn_inp", x + out)
+            out = self._norm(f"{prefix}.post_attention_norm", out)
+        x = note("ffn_inp", x + note("attn_out", out))
         normed = note("ffn_norm", self._norm(f"{prefix}.ffn_norm", x))
-        out = note("ffn_out", self._feed_forward(layer, normed))
+        out = self._feed_forward(layer, normed)
         if self.file.has(f"{prefix}.post_ffw_norm.weight"):
-            out = note("ffn_post_norm", self._norm(f"{prefix}.post_ffw_norm", out))
-        return note("l_out", x + out)
+            out = self._norm(f"{prefix}.post_ffw_norm", out)
+        return note("l_out", x + note("ffn_out", out))
 
     def hidden(self, tokens, tap=None):
         """The normed state [tokens, width] that the output matrix reads."""
