@@ -10,6 +10,19 @@
 namespace pellucid::generation {
 namespace {
 
+GenerateOptions with(uint64_t seed, int max_tokens) {
+  GenerateOptions options;
+  options.seed = seed;
+  options.max_tokens = max_tokens;
+  return options;
+}
+
+GenerateOptions endless(int max_tokens) {
+  GenerateOptions options = with(3, max_tokens);
+  options.stop_at_end_of_turn = false;
+  return options;
+}
+
 class Generate : public ::testing::Test {
  protected:
   Generate() : file_({}) {
@@ -29,7 +42,7 @@ class Generate : public ::testing::Test {
 };
 
 TEST_F(Generate, TheSameSeedGivesTheSameTokensAndAnotherSeedOthers) {
-  GenerateOptions options{.seed = 7, .max_tokens = 40};
+  GenerateOptions options = with(7, 40);
   const auto first = run(options);
   const auto second = run(options);
   options.seed = 8;
@@ -41,7 +54,7 @@ TEST_F(Generate, TheSameSeedGivesTheSameTokensAndAnotherSeedOthers) {
 }
 
 TEST_F(Generate, GreedyTakesTheLargestLogitAndNeedsNoSeed) {
-  GenerateOptions options{.seed = 1, .max_tokens = 10};
+  GenerateOptions options = with(1, 10);
   options.settings.temperature = 0;
   std::vector<int32_t> largest;
   const auto done = run(options, [&](const StepView& step) {
@@ -57,7 +70,9 @@ TEST_F(Generate, GreedyTakesTheLargestLogitAndNeedsNoSeed) {
 
 TEST_F(Generate, StreamedTextIsTheText) {
   std::string streamed;
-  const auto done = run({.seed = 3, .max_tokens = 50, .stop = {"e", "  "}}, [&](const StepView& step) {
+  GenerateOptions options = with(3, 50);
+  options.stop = {"e", "  "};
+  const auto done = run(options, [&](const StepView& step) {
     streamed += step.text;
     return true;
   });
@@ -67,7 +82,7 @@ TEST_F(Generate, StreamedTextIsTheText) {
 }
 
 TEST_F(Generate, EndsAtTheMaximumAtAFullContextAndWhenTheObserverSaysSo) {
-  const auto some = run({.seed = 3, .max_tokens = 5, .stop_at_end_of_turn = false});
+  const auto some = run(endless(5));
   ASSERT_TRUE(some.ok());
   EXPECT_EQ(some.value().tokens.size(), 5u);
   EXPECT_EQ(some.value().finish_reason, FinishReason::kLength);
@@ -75,12 +90,12 @@ TEST_F(Generate, EndsAtTheMaximumAtAFullContextAndWhenTheObserverSaysSo) {
   auto small = Engine::load(file_.path(), EngineOptions{.n_threads = 1, .n_ctx = 8});
   ASSERT_TRUE(small.ok());
   Sequence sequence = small.value()->new_sequence();
-  const auto full = generate(*small.value(), sequence, prompt_, {.seed = 3, .stop_at_end_of_turn = false});
+  const auto full = generate(*small.value(), sequence, prompt_, endless(256));
   ASSERT_TRUE(full.ok());
   EXPECT_EQ(full.value().tokens.size(), 4u);  // 5 of the prompt, 3 that were run, 1 that was only drawn
   EXPECT_EQ(full.value().finish_reason, FinishReason::kLength);
 
-  const auto cancelled = run({.seed = 3}, [](const StepView& step) { return step.index < 2; });
+  const auto cancelled = run(with(3, 256), [](const StepView& step) { return step.index < 2; });
   ASSERT_TRUE(cancelled.ok());
   EXPECT_EQ(cancelled.value().tokens.size(), 3u);
   EXPECT_EQ(cancelled.value().finish_reason, FinishReason::kCancelled);
@@ -112,7 +127,7 @@ TEST_F(Generate, RefusesEmptyPromptsIdsOutOfRangeAndBadSettings) {
 
 TEST_F(Generate, APrefixKeptIsAPrefixRunAgain) {
   Sequence sequence = engine_->new_sequence();
-  const GenerateOptions options{.seed = 11, .max_tokens = 20};
+  const GenerateOptions options = with(11, 20);
   const auto whole = generate(*engine_, sequence, prompt_, options);
   ASSERT_TRUE(whole.ok());
   sequence.truncate(3);

@@ -10,9 +10,8 @@ namespace {
 
 using test::TinyOptions;
 
-/// The error of loading a tiny model, or "" where it loads.
-std::string load_error(const TinyOptions& options) {
-  const gguf::test::Bytes bytes = test::tiny_model(options);
+/// The error of loading these bytes, or "" where they load.
+std::string load_error(const gguf::test::Bytes& bytes) {
   const Result<gguf::File> file = gguf::File::parse(bytes);
   if (!file.ok()) return file.error().message();
   const Result<ArchSpec> spec = describe(file.value());
@@ -22,6 +21,8 @@ std::string load_error(const TinyOptions& options) {
                                  kernels::Precision::kNative, pool);
   return model.ok() ? "" : model.error().message();
 }
+
+std::string load_error(const TinyOptions& options) { return load_error(test::tiny_model(options)); }
 
 TEST(Load, EveryArchitectureLoads) {
   for (const Architecture& architecture : architectures()) {
@@ -57,40 +58,34 @@ TEST(Load, AMissingHyperparameterIsNamed) {
   }
 }
 
-TEST(Load, ZeroAndIndivisibleHyperparametersAreRefused) {
-  TinyOptions options;
-  options.n_heads = 0;
-  EXPECT_NE(load_error(options).find("llama.attention.head_count"), std::string::npos);
-  options = {};
-  options.n_kv_heads = 3;
-  EXPECT_NE(load_error(options).find("head_count_kv"), std::string::npos);
-  options = {};
-  options.head_dim = 40;
-  EXPECT_NE(load_error(options).find("multiples of 16"), std::string::npos);
-  options = {};
-  options.n_layers = 0;
-  EXPECT_NE(load_error(options).find("block_count"), std::string::npos);
+/// The error of loading the default tiny model with one hyperparameter changed.
+std::string load_error_with(const std::string& key, uint32_t value) {
+  gguf::test::Bytes bytes = test::tiny_model({});
+  const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t at = all.find(key);
+  EXPECT_NE(at, std::string::npos);
+  std::memcpy(&bytes[at + key.size() + sizeof(uint32_t)], &value, sizeof(value));  // after the key, its type
+  return load_error(bytes);
+}
+
+TEST(Load, HyperparametersOutOfRangeAreRefusedByName) {
+  for (const char* key :
+       {"llama.block_count", "llama.embedding_length", "llama.context_length", "llama.feed_forward_length",
+        "llama.attention.head_count", "llama.attention.head_count_kv", "llama.attention.key_length"}) {
+    for (const uint32_t value : {0U, 0x7FFFFFFFU, 0x80000000U, 0xFFFFFFFFU}) {
+      EXPECT_NE(load_error_with(key, value).find(key), std::string::npos) << key << " " << value;
+    }
+  }
+  EXPECT_NE(load_error_with("llama.attention.head_count_kv", 3).find("does not divide"), std::string::npos);
+  EXPECT_NE(load_error_with("llama.attention.key_length", 40).find("multiples of 16"), std::string::npos);
 }
 
 TEST(Load, AShapeThatContradictsTheHyperparametersIsRefused) {
-  gguf::test::Bytes bytes = test::tiny_model({});
-  // The same file, but for one hyperparameter: 512 where the tensors have 256.
-  const std::string key = "llama.feed_forward_length";
-  const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const size_t at = all.find(key);
-  ASSERT_NE(at, std::string::npos);
-  const uint32_t value = 512;
-  std::memcpy(&bytes[at + key.size() + 4], &value, 4);
-  const Result<gguf::File> file = gguf::File::parse(bytes);
-  ASSERT_TRUE(file.ok());
-  const Result<ArchSpec> spec = describe(file.value());
-  ASSERT_TRUE(spec.ok());
-  ThreadPool pool(1);
-  const auto model = Model::load(file.value(), spec.value(), *kernels::available_tables().back(),
-                                 kernels::Precision::kNative, pool);
-  ASSERT_FALSE(model.ok());
-  EXPECT_NE(model.error().message().find("blk.0.ffn_gate.weight"), std::string::npos)
-      << model.error().message();
+  EXPECT_NE(load_error_with("llama.feed_forward_length", 512).find("blk.0.ffn_gate.weight"),
+            std::string::npos);
+  EXPECT_NE(load_error_with("llama.block_count", 3).find("missing tensor: blk.2.attn_norm.weight"),
+            std::string::npos);
+  EXPECT_NE(load_error_with("llama.block_count", 1).find("has no place for it"), std::string::npos);
 }
 
 }  // namespace
