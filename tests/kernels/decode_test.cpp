@@ -1,0 +1,129 @@
+// decode() against PyPI `gguf` (decode.golden, written by make_decode_golden.py), and unpack_row() against
+// decode().
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+
+#include "kernels/support.h"
+
+namespace pellucid::kernels::test {
+namespace {
+
+uint64_t splitmix(uint64_t x) {
+  x = (x + 1) * 0x9E3779B97F4A7C15U;
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBU;
+  return x ^ x >> 31;
+}
+
+constexpr size_t kBlocks = 65536;
+
+// The blocks of make_decode_golden.py: splitmix64 bytes, the scale of block i is the half i.
+std::vector<std::byte> golden_blocks(const TensorTypeInfo& row) {
+  std::vector<std::byte> bytes(kBlocks * row.block_bytes);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint64_t word = splitmix(i / 8 + (uint64_t{static_cast<uint32_t>(row.type)} << 32));
+    bytes[i] = static_cast<std::byte>(word >> (i % 8 * 8));
+  }
+  if (row.type == TensorType::kF32) return bytes;
+  const auto scale = static_cast<size_t>(half_fields(row.type).scale);
+  for (size_t b = 0; b < kBlocks; ++b) {
+    bytes[b * row.block_bytes + scale] = static_cast<std::byte>(b);
+    bytes[b * row.block_bytes + scale + 1] = static_cast<std::byte>(b >> 8);
+  }
+  return bytes;
+}
+
+uint64_t digest(std::span<const float> values) {
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < values.size(); ++i) {
+    const uint32_t bits = std::isnan(values[i]) ? 0x7FC00000U : std::bit_cast<uint32_t>(values[i]);
+    total += splitmix(bits | i << 32);
+  }
+  return total;
+}
+
+TEST(Decode, EqualsGgufBitForBit) {
+  std::map<std::string, uint64_t> golden;
+  std::ifstream file(std::string(PELLUCID_TEST_DATA) + "/kernels/decode.golden");
+  std::string name;
+  uint64_t hash = 0;
+  while (file >> name >> std::hex >> hash) golden[name] = hash;
+  ASSERT_EQ(golden.size(), kTensorTypes.size());
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const std::vector<std::byte> bytes = golden_blocks(row);
+    std::vector<float> values(kBlocks * row.block_values);
+    decode(row.type, bytes.data(), static_cast<int64_t>(values.size()), values.data());
+    EXPECT_EQ(digest(values), golden.at(std::string(row.name))) << row.name;
+  }
+}
+
+TEST(Half, RoundsToNearestEven) {
+  for (uint32_t h = 0; h < 65536; ++h) {  // exact both ways
+    const auto half = static_cast<uint16_t>(h);
+    const float value = half_to_float(half);
+    if (!std::isnan(value)) {
+      ASSERT_EQ(float_to_half(value), half);
+    }
+  }
+  for (uint32_t h = 0; h < 0x7BFF;
+       ++h) {  // between neighbours: below the middle down, at it to even, above it up
+    const float low = half_to_float(static_cast<uint16_t>(h));
+    const float high = half_to_float(static_cast<uint16_t>(h + 1));
+    const float middle = low + (high - low) / 2;
+    ASSERT_EQ(float_to_half(std::nextafter(middle, low)), h);
+    ASSERT_EQ(float_to_half(middle), h + h % 2);
+    ASSERT_EQ(float_to_half(std::nextafter(middle, high)), h + 1);
+    ASSERT_EQ(float_to_half(-middle), (h + h % 2) | 0x8000U);
+  }
+  EXPECT_EQ(float_to_half(65519.996F), 0x7BFF);
+  EXPECT_EQ(float_to_half(65520.0F), 0x7C00);
+  EXPECT_EQ(float_to_half(1e30F), 0x7C00);
+  EXPECT_EQ(float_to_half(-INFINITY), 0xFC00);
+  EXPECT_TRUE(std::isnan(half_to_float(float_to_half(NAN))));
+}
+
+TEST(Pack, RowsComeBackAsDecoded) {
+  Rng rng(1);
+  ThreadPool pool(2);
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
+      for (const int n_cols : {256, 768}) {
+        const int rows[] = {5, 16, 30};  // three matrices stacked, borders inside groups
+        std::vector<std::vector<std::byte>> data;
+        std::vector<PackSource> sources;
+        for (const int n : rows) {
+          data.push_back(random_weights(row.type, int64_t{n} * n_cols, Weights::kExtreme, rng));
+          sources.push_back({data.back(), n});
+        }
+        const PackedMatrix matrix = pack(row.type, sources, n_cols, precision, pool);
+        ASSERT_EQ(matrix.n_rows, 51);
+        const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
+        int stacked = 0;
+        for (size_t i = 0; i < data.size(); ++i) {
+          for (int r = 0; r < rows[i]; ++r, ++stacked) {
+            std::vector<float> expected(n_cols);
+            std::vector<float> found(n_cols);
+            decode(row.type, data[i].data() + static_cast<size_t>(r) * row_bytes, n_cols, expected.data());
+            unpack_row(matrix, stacked, found.data());
+            ASSERT_EQ(first_difference(expected, found), -1) << row.name << " row " << stacked;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Pack, StaysCloseToTheSourceSize) {
+  Rng rng(2);
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const int n_cols = 1536;
+    const std::vector<std::byte> data = random_weights(row.type, int64_t{64} * n_cols, Weights::kPlain, rng);
+    const PackedMatrix matrix = pack_one(row.type, data, 64, n_cols);
+    EXPECT_LE(static_cast<double>(matrix.bytes.size()), 1.04 * static_cast<double>(data.size())) << row.name;
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::kernels::test

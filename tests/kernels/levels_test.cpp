@@ -1,0 +1,210 @@
+// Every entry of every table gives the bits of the scalar level, on ordinary and on extreme inputs.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+
+#include "kernels/support.h"
+
+namespace pellucid::kernels::test {
+namespace {
+
+const KernelTable& scalar() { return *available_tables().back(); }
+
+/// Runs `f(table)` -> floats at every level; all must give the same bits.
+void expect_same(const std::string& what, const std::function<std::vector<float>(const KernelTable&)>& f) {
+  const std::vector<float> expected = f(scalar());
+  for (const KernelTable* table : available_tables()) {
+    const std::vector<float> found = f(*table);
+    const int64_t at = first_difference(expected, found);
+    ASSERT_EQ(at, -1) << what << " at " << at << ": scalar " << expected[at] << ", " << table->name << " "
+                      << found[at];
+  }
+}
+
+TEST(Levels, ScalarIsLastAndNamesDiffer) {
+  EXPECT_EQ(scalar().name, "scalar");
+  for (const KernelTable* table : available_tables()) {
+    ASSERT_EQ(setenv("PELLUCID_SIMD", std::string(table->name).c_str(), 1), 0);
+    auto chosen = choose_table();
+    ASSERT_TRUE(chosen.ok());
+    EXPECT_EQ(chosen.value(), table);
+  }
+  ASSERT_EQ(setenv("PELLUCID_SIMD", "mmx", 1), 0);
+  EXPECT_EQ(choose_table().error().code, ErrorCode::kUsage);
+  unsetenv("PELLUCID_SIMD");
+  EXPECT_EQ(choose_table().value(), available_tables().front());
+}
+
+TEST(Levels, Quantize) {
+  Rng rng(3);
+  const int n_cols = 512;
+  const std::vector<float> x = wild_floats(size_t{37} * n_cols, rng);
+  Batch expected(scalar(), x, n_cols);
+  const QuantizedRows a = expected.rows();
+  for (const KernelTable* table : available_tables()) {
+    Batch found(*table, x, n_cols);
+    const QuantizedRows b = found.rows();
+    ASSERT_EQ(first_difference({a.scales, x.size() / 32}, {b.scales, x.size() / 32}), -1);
+    ASSERT_TRUE(std::equal(a.values, a.values + x.size(), b.values)) << table->name;
+    ASSERT_TRUE(std::equal(a.sums, a.sums + x.size() / 32, b.sums)) << table->name;
+  }
+}
+
+TEST(Levels, Elementwise) {
+  Rng rng(4);
+  for (const int n : {1, 7, 16, 33, 256, 1000}) {
+    for (int round = 0; round < 20; ++round) {
+      const std::vector<float> x = wild_floats(n, rng);
+      const std::vector<float> y = wild_floats(n, rng);
+      const std::vector<float> z = wild_floats(n, rng);
+      const auto in_place = [&](const std::string& what, auto f) {
+        expect_same(what, [&](const KernelTable& t) {
+          std::vector<float> r = x;
+          f(t, r.data());
+          return r;
+        });
+      };
+      in_place("silu_mul", [&](const KernelTable& t, float* r) { t.silu_mul(r, y.data(), n); });
+      in_place("gelu_mul", [&](const KernelTable& t, float* r) { t.gelu_mul(r, y.data(), n); });
+      in_place("gelu", [&](const KernelTable& t, float* r) { t.gelu(r, n); });
+      in_place("add", [&](const KernelTable& t, float* r) { t.add(r, y.data(), n); });
+      in_place("scale", [&](const KernelTable& t, float* r) { t.scale(r, 0.37F, n); });
+      in_place("softcap", [&](const KernelTable& t, float* r) { t.softcap(r, 30.0F, n); });
+      in_place("rms_norm", [&](const KernelTable& t, float* r) { t.rms_norm(r, y.data(), 1e-5F, n, r); });
+      in_place("layer_norm",
+               [&](const KernelTable& t, float* r) { t.layer_norm(r, y.data(), z.data(), 1e-5F, n, r); });
+    }
+  }
+}
+
+TEST(Levels, NormsOfOrdinaryRows) {
+  Rng rng(5);
+  for (const int n : {16, 64, 100, 576, 640}) {
+    const std::vector<float> x = random_floats(n, rng, 3.0F);
+    const std::vector<float> w = random_floats(n, rng);
+    const std::vector<float> b = random_floats(n, rng);
+    expect_same("rms_norm", [&](const KernelTable& t) {
+      std::vector<float> r(n);
+      t.rms_norm(x.data(), w.data(), 1e-6F, n, r.data());
+      return r;
+    });
+    expect_same("layer_norm", [&](const KernelTable& t) {
+      std::vector<float> r(n);
+      t.layer_norm(x.data(), w.data(), b.data(), 1e-6F, n, r.data());
+      return r;
+    });
+  }
+}
+
+TEST(Levels, Rope) {
+  Rng rng(6);
+  for (const RopePairing pairing : {RopePairing::kAdjacent, RopePairing::kHalf}) {
+    for (const int n_rot : {2, 32, 64, 80}) {
+      const int head_dim = 80;
+      const std::vector<float> x = wild_floats(size_t{5} * head_dim, rng);
+      const std::vector<float> cos = random_floats(n_rot / 2, rng);
+      const std::vector<float> sin = random_floats(n_rot / 2, rng);
+      expect_same("rope", [&](const KernelTable& t) {
+        std::vector<float> r = x;
+        t.rope(r.data(), 5, head_dim, n_rot, cos.data(), sin.data(), pairing);
+        return r;
+      });
+    }
+  }
+}
+
+TEST(Levels, Attention) {
+  Rng rng(7);
+  for (const KvType type : {KvType::kF16, KvType::kF32}) {
+    for (const int head_dim : {16, 64, 80, 256}) {
+      for (const int n_heads : {1, 3, 4, 9}) {
+        const int end = 1 + static_cast<int>(rng() % 200);
+        const int begin = static_cast<int>(rng() % static_cast<uint64_t>(end));
+        const int n_pages = (end + kPagePositions - 1) / kPagePositions;
+        const std::vector<float> q = random_floats(size_t{16} * head_dim, rng);
+        const std::vector<float> kv = random_floats(size_t{2} * end * head_dim, rng);
+        expect_same("attention", [&](const KernelTable& t) {
+          std::vector<std::vector<std::byte>> pages(n_pages);
+          std::vector<const std::byte*> addresses;
+          for (auto& page : pages) {
+            page.assign(kv_page_bytes(type, head_dim), std::byte{0xFF});  // unwritten slots hold NaN
+            addresses.push_back(page.data());
+          }
+          for (int p = 0; p < end; ++p) {
+            const float* k = kv.data() + size_t{2} * p * head_dim;
+            t.store_kv(k, k + head_dim, head_dim, type, p % kPagePositions, pages[p / kPagePositions].data());
+          }
+          std::vector<float> out(static_cast<size_t>(n_heads) * head_dim);
+          std::vector<float> scores(static_cast<size_t>(n_heads) * n_pages * kPagePositions);
+          t.attention({q.data(), out.data(), scores.data(), addresses.data(), type, n_heads, head_dim, begin,
+                       end, 0.125F});
+          for (const float v : out) EXPECT_TRUE(std::isfinite(v));
+          return out;
+        });
+      }
+    }
+  }
+}
+
+std::vector<float> product(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
+  std::vector<float> y(static_cast<size_t>(x.n_tokens) * w.n_rows);
+  table.matmul(w, x, y.data(), w.n_rows, 0, w.n_groups());
+  return y;
+}
+
+TEST(Levels, Matmul) {
+  Rng rng(8);
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    for (const Weights kind : {Weights::kPlain, Weights::kExtreme}) {
+      for (const int n_cols : {256, 768}) {
+        const int n_rows = 53;
+        const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
+        const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
+        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17}) {
+          std::vector<float> values = kind == Weights::kPlain ? random_floats(size_t(n_tokens) * n_cols, rng)
+                                                              : wild_floats(size_t(n_tokens) * n_cols, rng);
+          // Whole blocks at +-127 meet whole blocks of extreme codes: the largest integer sums.
+          for (int k = 0; k < 128 && kind == Weights::kExtreme; ++k) values[k] = k < 64 ? 1.0F : -1.0F;
+          Batch x(scalar(), values, n_cols);
+          expect_same(type_name(row.type), [&](const KernelTable& t) { return product(t, w, x.all()); });
+        }
+      }
+    }
+  }
+}
+
+TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
+  Rng rng(9);
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const int n_rows = 70;
+    const int n_cols = 256;
+    const std::vector<std::byte> data =
+        random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
+    const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
+    for (const KernelTable* table : available_tables()) {
+      for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 64, 512}) {
+        if (table == &scalar() && n_tokens > 17) continue;
+        Batch x(*table, random_floats(size_t(n_tokens) * n_cols, rng), n_cols);
+        const std::vector<float> whole = product(*table, w, x.all());
+        const int64_t stride = n_rows + 3;  // columns beyond n_rows must stay untouched
+        std::vector<float> parts(static_cast<size_t>(n_tokens * stride), 777.0F);
+        for (int t = 0; t < n_tokens; ++t) {
+          for (const auto& [begin, end] : {std::pair{0, 2}, {2, 3}, {3, 5}}) {
+            table->matmul(w, x.tokens(t, 1), parts.data() + t * stride, stride, begin, end);
+          }
+        }
+        for (int t = 0; t < n_tokens; ++t) {
+          for (int r = 0; r < n_rows; ++r) {
+            ASSERT_TRUE(same_bits(whole[t * n_rows + r], parts[t * stride + r]))
+                << row.name << " " << table->name;
+          }
+          for (int r = n_rows; r < stride; ++r) ASSERT_EQ(parts[t * stride + r], 777.0F);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::kernels::test

@@ -1,0 +1,129 @@
+// Products against a model in double: decoded weights times the exact values of the (quantised) activations.
+#include <gtest/gtest.h>
+
+#include "kernels/support.h"
+
+namespace pellucid::kernels::test {
+namespace {
+
+struct Reference {
+  double sum;
+  double magnitude;  // sum of |terms|, the yardstick of rounding errors
+};
+
+Reference reference(std::span<const float> w, std::span<const double> x) {
+  Reference r{0, 0};
+  for (size_t k = 0; k < w.size(); ++k) {
+    r.sum += w[k] * x[k];
+    r.magnitude += std::abs(w[k] * x[k]);
+  }
+  return r;
+}
+
+// The activations as the product of `w` sees them.
+std::vector<double> seen_values(const PackedMatrix& w, const Activations& x) {
+  std::vector<double> values(static_cast<size_t>(x.n_tokens) * x.n_cols);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = w.wants_quantized() ? static_cast<double>(x.quantized.scales[i / 32]) * x.quantized.values[i]
+                                    : static_cast<double>(x.floats[i]);
+  }
+  return values;
+}
+
+TEST(Matmul, AgreesWithDouble) {
+  Rng rng(10);
+  const int n_rows = 37;
+  const int n_cols = 1024;
+  const int n_tokens = 5;
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const std::vector<std::byte> data =
+        random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
+    for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
+      const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols, precision);
+      EXPECT_EQ(w.wants_quantized(), precision == Precision::kNative && row.block_values > 1);
+      for (const KernelTable* table : available_tables()) {
+        Batch batch(*table, random_floats(size_t{n_tokens} * n_cols, rng), n_cols);
+        const Activations x = batch.all();
+        const std::vector<double> seen = seen_values(w, x);
+        std::vector<float> y(size_t{n_tokens} * n_rows);
+        table->matmul(w, x, y.data(), n_rows, 0, w.n_groups());
+        for (int r = 0; r < n_rows; ++r) {
+          std::vector<float> weights(n_cols);
+          unpack_row(w, r, weights.data());
+          for (int t = 0; t < n_tokens; ++t) {
+            const auto [sum, magnitude] = reference(weights, {seen.data() + size_t{1024} * t, size_t{1024}});
+            ASSERT_NEAR(y[t * n_rows + r], sum, 2e-6 * magnitude) << row.name << " " << table->name;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
+  Rng rng(11);
+  const int n_cols = 45;
+  const std::vector<std::byte> data =
+      random_weights(TensorType::kF16, int64_t{20} * n_cols, Weights::kPlain, rng);
+  const PackedMatrix w = pack_one(TensorType::kF16, data, 20, n_cols);
+  for (const KernelTable* table : available_tables()) {
+    Batch batch(*table, random_floats(n_cols, rng), n_cols);
+    std::vector<float> y(20);
+    table->matmul(w, batch.all(), y.data(), 20, 0, w.n_groups());
+    for (int r = 0; r < 20; ++r) {
+      std::vector<float> weights(n_cols);
+      unpack_row(w, r, weights.data());
+      const auto [sum, magnitude] = reference(weights, seen_values(w, batch.all()));
+      ASSERT_NEAR(y[r], sum, 2e-6 * magnitude);
+    }
+  }
+}
+
+TEST(Quantize, HalfAStepAtMostAndExactSums) {
+  Rng rng(12);
+  const int n_cols = 4096;
+  std::vector<float> values = random_floats(n_cols, rng, 10.0F);
+  std::fill_n(values.begin() + 64, 32, 0.0F);    // a block of zeros
+  std::fill_n(values.begin() + 96, 32, 1e-40F);  // a subnormal one
+  for (const KernelTable* table : available_tables()) {
+    Batch batch(*table, values, n_cols);
+    const QuantizedRows q = batch.rows();
+    for (int b = 0; b < n_cols / 32; ++b) {
+      int16_t halves[2] = {};
+      int largest = 0;
+      for (int i = 0; i < 32; ++i) {
+        const int value = q.values[32 * b + i];
+        const double step = q.scales[b];
+        if (b != 3) {
+          ASSERT_LE(std::abs(values[32 * b + i] - step * value), step * 0.5001) << "block " << b;
+        }
+        halves[i / 16] = static_cast<int16_t>(halves[i / 16] + value);
+        largest = std::max(largest, std::abs(value));
+      }
+      if (b != 2 && b != 3) {
+        ASSERT_EQ(largest, 127);
+      }
+      ASSERT_EQ(static_cast<int16_t>(q.sums[b] & 0xFFFF), halves[0]);
+      ASSERT_EQ(q.sums[b] >> 16, halves[1]);
+    }
+  }
+}
+
+TEST(Quantize, NonFiniteActivationsGiveNonFiniteProducts) {
+  Rng rng(13);
+  const std::vector<std::byte> data = random_weights(TensorType::kQ8_0, 16 * 64, Weights::kPlain, rng);
+  const PackedMatrix w = pack_one(TensorType::kQ8_0, data, 16, 64);
+  for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
+    for (const KernelTable* table : available_tables()) {
+      std::vector<float> values = random_floats(64, rng);
+      values[40] = bad;
+      Batch batch(*table, values, 64);
+      std::vector<float> y(16);
+      table->matmul(w, batch.all(), y.data(), 16, 0, 1);
+      for (const float v : y) EXPECT_FALSE(std::isfinite(v));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::kernels::test

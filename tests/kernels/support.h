@@ -1,0 +1,172 @@
+// What the kernel tests share: random weights of every type, activations, and comparison of bits.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/tensor_type.h"
+#include "kernels/packed.h"
+#include "kernels/table.h"
+
+namespace pellucid::kernels::test {
+
+using Rng = std::mt19937_64;
+
+/// Where the float16 fields of a quantised block lie; -1 where there is none.
+struct HalfFields {
+  int scale;
+  int minimum;
+};
+
+inline HalfFields half_fields(TensorType type) {
+  switch (type) {
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_1:
+    case TensorType::kQ4_K:
+    case TensorType::kQ5_K:
+      return {0, 2};
+    case TensorType::kQ2_K:
+      return {80, 82};
+    case TensorType::kQ3_K:
+      return {108, -1};
+    case TensorType::kQ6_K:
+      return {208, -1};
+    default:
+      return {0, -1};
+  }
+}
+
+enum class Weights {
+  kPlain,
+  kExtreme
+};  // kExtreme: any scale (NaN, infinity, subnormal), codes often all 0 or 1
+
+/// Random values of `type`: n is a multiple of its block.
+inline std::vector<std::byte> random_weights(TensorType type, int64_t n, Weights kind, Rng& rng) {
+  const TensorTypeInfo& row = info(type);
+  std::vector<std::byte> bytes(static_cast<size_t>(n) / row.block_values * row.block_bytes);
+  const auto put_half = [&](size_t at, uint16_t half) {
+    bytes[at] = static_cast<std::byte>(half & 255);
+    bytes[at + 1] = static_cast<std::byte>(half >> 8);
+  };
+  std::normal_distribution<float> normal;
+  if (row.block_values == 1) {
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      const float value =
+          kind == Weights::kPlain ? normal(rng) : std::bit_cast<float>(static_cast<uint32_t>(rng()));
+      const auto bits = std::bit_cast<uint32_t>(value);
+      if (type == TensorType::kF16) put_half(2 * i, float_to_half(value));
+      if (type == TensorType::kBF16) put_half(2 * i, static_cast<uint16_t>(bits >> 16));
+      if (type == TensorType::kF32) {
+        put_half(4 * i, static_cast<uint16_t>(bits));
+        put_half(4 * i + 2, static_cast<uint16_t>(bits >> 16));
+      }
+    }
+    return bytes;
+  }
+  const HalfFields fields = half_fields(type);
+  for (size_t block = 0; block < bytes.size(); block += row.block_bytes) {
+    const uint64_t fill = kind == Weights::kExtreme ? rng() % 3 : 2;
+    for (size_t i = 0; i < row.block_bytes; ++i) {
+      bytes[block + i] = static_cast<std::byte>(fill == 0 ? 0 : fill == 1 ? 255 : rng());
+    }
+    for (const int field : {fields.scale, fields.minimum}) {
+      if (field < 0) continue;
+      const uint16_t half = kind == Weights::kPlain || rng() % 8 != 0 ? float_to_half(normal(rng) * 0.05F)
+                                                                      : static_cast<uint16_t>(rng());
+      put_half(block + static_cast<size_t>(field), half);
+    }
+  }
+  return bytes;
+}
+
+inline std::vector<float> random_floats(size_t n, Rng& rng, float deviation = 1.0F) {
+  std::normal_distribution<float> normal(0.0F, deviation);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(rng);
+  return values;
+}
+
+/// Floats of every kind: any bit pattern, zeros of both signs, infinities, NaN, subnormals, large and small.
+inline std::vector<float> wild_floats(size_t n, Rng& rng) {
+  std::vector<float> values(n);
+  for (float& v : values) {
+    switch (rng() % 8) {
+      case 0:
+        v = std::bit_cast<float>(static_cast<uint32_t>(rng()));
+        break;
+      case 1:
+        v = rng() % 2 != 0 ? 0.0F : -0.0F;
+        break;
+      case 2:
+        v = std::ldexp(1.0F, static_cast<int>(rng() % 270) - 140);
+        break;
+      default:
+        v = std::normal_distribution<float>(0, 5)(rng);
+    }
+  }
+  return values;
+}
+
+/// Activations with both faces filled by `table`.
+class Batch {
+ public:
+  Batch(const KernelTable& table, std::vector<float> values, int n_cols)
+      : values_(std::move(values)), n_cols_(n_cols) {
+    n_tokens_ = static_cast<int>(values_.size()) / n_cols;
+    if (n_cols % kBlockValues != 0) return;
+    const size_t n_blocks = values_.size() / kBlockValues;
+    integers_.resize(values_.size());
+    scales_.resize(n_blocks);
+    sums_.resize(n_blocks);
+    table.quantize(values_.data(), n_tokens_, n_cols, rows());
+  }
+
+  [[nodiscard]] QuantizedRows rows() { return {integers_.data(), scales_.data(), sums_.data()}; }
+  /// n tokens from `first` on.
+  [[nodiscard]] Activations tokens(int first, int n) {
+    const int64_t at = int64_t{first} * n_cols_;
+    return {values_.data() + at,
+            {integers_.data() + at, scales_.data() + at / kBlockValues, sums_.data() + at / kBlockValues},
+            n,
+            n_cols_};
+  }
+  [[nodiscard]] Activations all() { return tokens(0, n_tokens_); }
+
+ private:
+  std::vector<float> values_;
+  std::vector<int8_t> integers_;
+  std::vector<float> scales_;
+  std::vector<int32_t> sums_;
+  int n_tokens_;
+  int n_cols_;
+};
+
+inline bool same_bits(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
+}
+
+/// The first index where two arrays differ (any NaN equals any NaN), or -1.
+inline int64_t first_difference(std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size()) return 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!same_bits(a[i], b[i])) return static_cast<int64_t>(i);
+  }
+  return -1;
+}
+
+inline std::string type_name(TensorType type) { return std::string(info(type).name); }
+
+inline PackedMatrix pack_one(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
+                             Precision precision = Precision::kNative) {
+  ThreadPool pool(1);
+  const PackSource source{data, n_rows};
+  return pack(type, {&source, 1}, n_cols, precision, pool);
+}
+
+}  // namespace pellucid::kernels::test
