@@ -1,0 +1,164 @@
+// How close the kernels come to the machine: products of one token against the read bandwidth measured in the
+// same run, products of many tokens in multiply-adds a second, attention. One thread; PELLUCID_SIMD chooses
+// the level.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace pellucid::kernels {
+namespace {
+
+using benchmark::Counter;
+
+constexpr size_t kStreamBytes = size_t{256} << 20;  // larger than any cache
+constexpr int kTaskGroups = 8;                      // groups of rows a call of the model layer hands over
+
+const KernelTable& table() {
+  static const KernelTable* const chosen = [] {
+    auto result = choose_table();
+    return result.ok() ? result.value() : available_tables().front();
+  }();
+  return *chosen;
+}
+
+// Sums 8-byte words in 64 independent chains: what one core can read when it does nothing else.
+void read_bandwidth(benchmark::State& state) {
+  AlignedBuffer<uint64_t> data(kStreamBytes / 8);
+  std::memset(data.data(), 1, kStreamBytes);
+  for (auto _ : state) {
+    uint64_t sums[64] = {};
+    for (size_t i = 0; i < data.size(); i += 64) {
+      for (size_t j = 0; j < 64; ++j) sums[j] += data[i + j];
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.counters["GB/s"] =
+      Counter(static_cast<double>(kStreamBytes) / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+struct Problem {
+  PackedMatrix weights;
+  std::vector<float> floats;
+  std::vector<int8_t> values;
+  std::vector<float> scales;
+  std::vector<int32_t> sums;
+  std::vector<float> y;
+
+  Problem(TensorType type, int n_rows, int n_cols, int n_tokens)
+      : floats(static_cast<size_t>(n_tokens) * n_cols),
+        values(floats.size()),
+        scales(floats.size() / kBlockValues),
+        sums(scales.size()),
+        y(static_cast<size_t>(n_tokens) * n_rows) {
+    std::mt19937 rng(1);
+    std::normal_distribution<float> normal;
+    for (float& x : floats) x = normal(rng);
+    const TensorTypeInfo& row = info(type);
+    std::vector<std::byte> data(static_cast<size_t>(n_rows) * n_cols / row.block_values * row.block_bytes);
+    for (std::byte& b : data) b = static_cast<std::byte>(rng() & 0x2F);  // halves and floats stay finite
+    ThreadPool pool(1);
+    const PackSource source{data, n_rows};
+    weights = pack(type, {&source, 1}, n_cols, Precision::kNative, pool);
+    table().quantize(floats.data(), n_tokens, n_cols, activations().quantized);
+  }
+
+  [[nodiscard]] Activations activations() {
+    const int n_tokens = static_cast<int>(floats.size()) / weights.n_cols;
+    return {floats.data(), {values.data(), scales.data(), sums.data()}, n_tokens, weights.n_cols};
+  }
+
+  void run() {
+    for (int g = 0; g < weights.n_groups(); g += kTaskGroups) {
+      const int end = std::min(g + kTaskGroups, weights.n_groups());
+      table().matmul(weights, activations(), y.data(), weights.n_rows, g, end);
+    }
+  }
+};
+
+// One token: as many rows as make the matrix far larger than the caches.
+void one_token(benchmark::State& state, TensorType type, int n_cols) {
+  const TensorTypeInfo& row = info(type);
+  const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
+  Problem problem(type, static_cast<int>(kStreamBytes / 2 / row_bytes) / 16 * 16, n_cols, 1);
+  for (auto _ : state) problem.run();
+  const auto bytes = static_cast<double>(problem.weights.bytes.size());
+  state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+void many_tokens(benchmark::State& state, TensorType type, int n_tokens, int n_rows, int n_cols) {
+  Problem problem(type, n_rows, n_cols, n_tokens);
+  for (auto _ : state) problem.run();
+  const double macs = static_cast<double>(n_rows) * n_cols * n_tokens;
+  state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+// The queries of one token that share a kv head, at a depth.
+void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, int depth) {
+  std::mt19937 rng(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> q(static_cast<size_t>(n_heads) * head_dim);
+  for (float& x : q) x = normal(rng);
+  const int n_pages = (depth + kPagePositions - 1) / kPagePositions;
+  AlignedBuffer<std::byte> cache(static_cast<size_t>(n_pages * kv_page_bytes(type, head_dim)));
+  std::vector<const std::byte*> pages;
+  for (int p = 0; p < n_pages; ++p) pages.push_back(cache.data() + p * kv_page_bytes(type, head_dim));
+  for (int p = 0; p < depth; ++p) {
+    table().store_kv(q.data(), q.data(), head_dim, type, p % kPagePositions,
+                     cache.data() + p / kPagePositions * kv_page_bytes(type, head_dim));
+  }
+  std::vector<float> out(q.size());
+  std::vector<float> scores(static_cast<size_t>(n_heads) * n_pages * kPagePositions);
+  for (auto _ : state) {
+    table().attention(
+        {q.data(), out.data(), scores.data(), pages.data(), type, n_heads, head_dim, 0, depth, 0.125F});
+  }
+  const double macs = 2.0 * n_heads * head_dim * depth;
+  state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+void quantize(benchmark::State& state) {
+  Problem problem(TensorType::kQ8_0, 16, 576, 512);
+  for (auto _ : state) table().quantize(problem.floats.data(), 512, 576, problem.activations().quantized);
+  state.counters["Gvalues/s"] = Counter(512 * 576 / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+void register_all() {
+  benchmark::RegisterBenchmark("read_bandwidth", read_bandwidth);
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const int n_cols = row.block_values == 256 ? 2048 : 576;
+    benchmark::RegisterBenchmark(fmt::format("1_token/{}", row.name).c_str(), one_token, row.type, n_cols);
+  }
+  for (const int n_tokens : {64, 512}) {
+    for (const TensorTypeInfo& row : kTensorTypes) {
+      const int n_cols = row.block_values == 256 ? 2048 : 576;
+      benchmark::RegisterBenchmark(fmt::format("{}_tokens/{}", n_tokens, row.name).c_str(), many_tokens,
+                                   row.type, n_tokens, 1536, n_cols);
+    }
+  }
+  for (const int depth : {256, 4096}) {
+    benchmark::RegisterBenchmark(fmt::format("attention/f16/3x64/{}", depth).c_str(), attention, KvType::kF16,
+                                 3, 64, depth);
+    benchmark::RegisterBenchmark(fmt::format("attention/f16/4x256/{}", depth).c_str(), attention,
+                                 KvType::kF16, 4, 256, depth);
+    benchmark::RegisterBenchmark(fmt::format("attention/f32/3x64/{}", depth).c_str(), attention, KvType::kF32,
+                                 3, 64, depth);
+  }
+  benchmark::RegisterBenchmark("quantize/512x576", quantize);
+}
+
+}  // namespace
+}  // namespace pellucid::kernels
+
+int main(int argc, char** argv) {
+  pellucid::kernels::register_all();
+  benchmark::AddCustomContext("simd", std::string(pellucid::kernels::table().name));
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
