@@ -8,23 +8,34 @@
 
 namespace pellucid::detail {
 namespace {
+
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
+// From here on memory comes straight from the system, zeroed as its pages are touched: nothing is written
+// twice.
+constexpr size_t kMappedBytes = size_t{1} << 20;
+
 }  // namespace
 
 void* allocate_aligned(size_t bytes) {
-  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
-  if (bytes > std::numeric_limits<size_t>::max() - alignment) return nullptr;
+  if (bytes > std::numeric_limits<size_t>::max() - kAlignment) return nullptr;
+  if (bytes >= kMappedBytes) {
+    void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) return nullptr;
+    ::madvise(address, bytes, MADV_HUGEPAGE);  // fewer TLB misses when a step walks all the weights
+    return address;
+  }
   const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  void* address = nullptr;
-  if (::posix_memalign(&address, alignment, rounded) != 0) return nullptr;
-  // Fewer TLB misses when a step walks all the weights; only whole huge pages inside the buffer are asked
-  // for.
-  if (alignment == kHugePage) ::madvise(address, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
-  std::memset(address, 0, rounded);
+  void* address = std::aligned_alloc(kAlignment, rounded);
+  if (address != nullptr) std::memset(address, 0, rounded);
   return address;
 }
 
-void free_aligned(void* address) { std::free(address); }
+void free_aligned(void* address, size_t bytes) {
+  if (bytes >= kMappedBytes) {
+    ::munmap(address, bytes);
+  } else {
+    std::free(address);
+  }
+}
 
 }  // namespace pellucid::detail

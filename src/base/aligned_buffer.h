@@ -13,7 +13,8 @@ namespace detail {
 /// Zeroed memory aligned to 64 bytes and backed by huge pages where the system offers them; nullptr where
 /// there is none.
 void* allocate_aligned(size_t bytes);
-void free_aligned(void* address);
+/// `bytes` as it was allocated.
+void free_aligned(void* address, size_t bytes);
 }  // namespace detail
 
 /// Movable, not copyable. size() counts elements. Throws std::bad_alloc where memory runs out.
@@ -26,7 +27,8 @@ class AlignedBuffer {
   explicit AlignedBuffer(size_t size) : size_(size) {
     if (size == 0) return;
     if (size > static_cast<size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
-    data_.reset(static_cast<T*>(detail::allocate_aligned(size * sizeof(T))));
+    const size_t bytes = size * sizeof(T);
+    data_ = {static_cast<T*>(detail::allocate_aligned(bytes)), Free{bytes}};
     if (!data_) throw std::bad_alloc();
   }
 
@@ -40,7 +42,8 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(T* address) const { detail::free_aligned(address); }
+    size_t bytes = 0;
+    void operator()(T* address) const { detail::free_aligned(address, bytes); }
   };
   std::unique_ptr<T[], Free> data_;
   size_t size_ = 0;
