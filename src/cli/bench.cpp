@@ -169,15 +169,15 @@ Result<int> bench(const BenchCommand& command) {
   std::vector<int> threads = command.threads;
   if (threads.empty()) threads.push_back(0);
   boost::json::array results;
-  if (command.format == Format::kText) {
-    PELLUCID_CHECK(write_output("test         n  depth   t  tokens/s      min .. max\n"));
-  }
   for (const int n_threads : threads) {
     ModelOptions options = command.model;
     options.engine.n_threads = n_threads;
     PELLUCID_TRY(LoadedEngine loaded, load_engine(options));
     Bench one(command, *loaded.engine, loaded.engine->options().n_threads);
     PELLUCID_TRY(const std::vector<Measurement> measured, one.run(probe));
+    if (command.format == Format::kText && results.empty()) {
+      PELLUCID_CHECK(write_output("test         n  depth   t  tokens/s      min .. max\n"));
+    }
     for (const Measurement& m : measured) {
       if (command.format == Format::kText) {
         PELLUCID_CHECK(write_output(to_text(m, command.depth)));

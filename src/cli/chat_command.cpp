@@ -133,7 +133,7 @@ void add_chat(CLI::App& app, Action& action) {
   add_sampling_options(*command, options->sampling);
   command->add_option("--system", options->system, "the system message")->type_name("TEXT");
   command->add_option("-n,--max-tokens", options->max_tokens, "new tokens of an answer at most")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least_one())
       ->type_name("N")
       ->capture_default_str();
   command->callback([options, &action] { action = [options] { return chat(*options); }; });

@@ -121,7 +121,7 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
   add_model_options(*command, options->model);
   command->add_option("-n,--max-tokens", options->max_tokens, "new tokens at most")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least_one())
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);

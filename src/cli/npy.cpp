@@ -1,6 +1,7 @@
 #include "cli/npy.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,10 +14,12 @@ Error refused(const std::string& path) {
 }  // namespace
 
 Result<FileWriter> FileWriter::create(const std::string& path) {
-  const std::string temporary = path + ".part";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
+  struct stat status {};
+  const bool is_special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  const std::string written = is_special ? path : path + ".part";
+  std::FILE* file = std::fopen(written.c_str(), "wb");
   if (file == nullptr) return refused(path);
-  return FileWriter(path, file);
+  return FileWriter(path, written, file);
 }
 
 Result<void> FileWriter::write(const void* data, size_t bytes) {
@@ -25,16 +28,15 @@ Result<void> FileWriter::write(const void* data, size_t bytes) {
 }
 
 Result<void> FileWriter::finish() {
-  std::FILE* file = file_.release();
-  if (std::fclose(file) != 0 || std::rename(temporary().c_str(), path_.c_str()) != 0) {
-    std::remove(temporary().c_str());
-    return refused(path_);
-  }
-  return {};
+  const bool closed = std::fclose(file_.release()) == 0;
+  if (closed && (!is_temporary() || std::rename(written_.c_str(), path_.c_str()) == 0)) return {};
+  const Error error = refused(path_);
+  if (is_temporary()) std::remove(written_.c_str());
+  return error;
 }
 
 FileWriter::~FileWriter() {
-  if (file_) std::remove(temporary().c_str());
+  if (file_ && is_temporary()) std::remove(written_.c_str());
 }
 
 std::string npy_header(size_t n_rows, size_t n_cols) {

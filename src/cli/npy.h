@@ -12,7 +12,7 @@
 namespace pellucid::cli {
 
 /// A file written from start to end; it appears under its name only by finish(), so that nobody sees half of
-/// it.
+/// it. A pipe or a device is written to as it is, never replaced.
 class FileWriter {
  public:
   /// Errors of all three: kIo, naming the path.
@@ -28,10 +28,12 @@ class FileWriter {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  FileWriter(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
-  [[nodiscard]] std::string temporary() const { return path_ + ".part"; }
+  FileWriter(std::string path, std::string written, std::FILE* file)
+      : path_(std::move(path)), written_(std::move(written)), file_(file) {}
+  [[nodiscard]] bool is_temporary() const { return written_ != path_; }
 
   std::string path_;
+  std::string written_;  // path_ itself, or the file that finish() renames to it
   std::unique_ptr<std::FILE, Close> file_;
 };
 

@@ -40,7 +40,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command.add_option("-c,--ctx", options.engine.n_ctx, "positions of the context (default: as trained)")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least_one())
       ->type_name("N");
   command
       .add_option("--batch", options.engine.prefill_chunk,
