@@ -13,64 +13,69 @@ namespace pellucid::tokenizer {
 
 namespace {
 
-// \s spelled out as Unicode's White_Space: PCRE2's own \s also has U+180E.
-#define PELLUCID_SPACE \
-  "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+// Members of character classes, named in braces in the patterns below. White_Space is spelled out because
+// PCRE2's \s also has U+180E; what Unicode 16 has beyond Unicode 14 is, because pieces must not depend on the
+// PCRE2 installed.
+struct ClassName {
+  std::string_view name;
+  std::string_view members;
+};
+constexpr ClassName kClassNames[] = {
+    {"{s}", R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})"},
+    {"{L}",
+     R"(\p{L}\x{1C89}\x{1C8A}\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{105C0}-\x{105F3}\x{10D4A}-\x{10D65}\x{10D6F}-\x{10D85})"
+     R"(\x{10EC2}-\x{10EC4}\x{1123F}\x{11240}\x{11380}-\x{11389}\x{1138B}\x{1138E}\x{11390}-\x{113B5}\x{113B7}\x{113D1})"
+     R"(\x{113D3}\x{11BC0}-\x{11BE0}\x{11F02}\x{11F04}-\x{11F10}\x{11F12}-\x{11F33}\x{1342F}\x{13441}-\x{13446})"
+     R"(\x{13460}-\x{143FA}\x{16100}-\x{1611D}\x{16D40}-\x{16D6C}\x{18CFF}\x{1B132}\x{1B155}\x{1DF25}-\x{1DF2A})"
+     R"(\x{1E030}-\x{1E06D}\x{1E4D0}-\x{1E4EB}\x{1E5D0}-\x{1E5ED}\x{1E5F0}\x{2B739}\x{2EBF0}-\x{2EE5D}\x{31350}-\x{323AF})"},
+    {"{N}",
+     R"(\p{N}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11F50}-\x{11F59}\x{16130}-\x{16139})"
+     R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1D2C0}-\x{1D2D3}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})"},
+    {"{P}",
+     R"(\p{P}\x{1B4E}\x{1B4F}\x{1B7F}\x{10D6E}\x{113D4}\x{113D5}\x{113D7}\x{113D8}\x{11B00}-\x{11B09}\x{11BE1})"
+     R"(\x{11F43}-\x{11F4F}\x{16D6D}-\x{16D6F}\x{1E5FF})"},
+};
 
-constexpr const char* kGpt2 =
-    "'(?:[stmd]|re|ve|ll)"
-    "| ?\\p{L}+"
-    "| ?\\p{N}+"
-    "| ?[^" PELLUCID_SPACE
-    "\\p{L}\\p{N}]+"
-    "|[" PELLUCID_SPACE "]+(?![^" PELLUCID_SPACE
-    "])"
-    "|[" PELLUCID_SPACE "]+";
+constexpr std::string_view kGpt2 =
+    R"('(?:[stmd]|re|ve|ll)| ?[{L}]+| ?[{N}]+| ?[^{s}{L}{N}]+|[{s}]+(?![^{s}])|[{s}]+)";
 
-constexpr const char* kLlama3 =
-    "'(?i:[stmd]|re|ve|ll)"
-    "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-    "|\\p{N}{1,3}"
-    "| ?[^" PELLUCID_SPACE
-    "\\p{L}\\p{N}]+[\\r\\n]*"
-    "|[" PELLUCID_SPACE
-    "]*[\\r\\n]+"
-    "|[" PELLUCID_SPACE "]+(?![^" PELLUCID_SPACE
-    "])"
-    "|[" PELLUCID_SPACE "]+";
+// Contractions in either case, but not what else folds to those letters: U+017F is not an s here.
+constexpr std::string_view kLlama3 =
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n{L}{N}]?[{L}]+|[{N}]{1,3}| ?[^{s}{L}{N}]+[\r\n]*)"
+    R"(|[{s}]*[\r\n]+|[{s}]+(?![^{s}])|[{s}]+)";
 
-constexpr const char* kQwen2 =
-    "'(?i:[stmd]|re|ve|ll)"
-    "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-    "|\\p{N}"
-    "| ?[^" PELLUCID_SPACE
-    "\\p{L}\\p{N}]+[\\r\\n]*"
-    "|[" PELLUCID_SPACE
-    "]*[\\r\\n]+"
-    "|[" PELLUCID_SPACE "]+(?![^" PELLUCID_SPACE
-    "])"
-    "|[" PELLUCID_SPACE "]+";
-
-#undef PELLUCID_SPACE
+constexpr std::string_view kQwen2 =
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n{L}{N}]?[{L}]+|[{N}]| ?[^{s}{L}{N}]+[\r\n]*)"
+    R"(|[{s}]*[\r\n]+|[{s}]+(?![^{s}])|[{s}]+)";
 
 struct Row {
   std::string_view name;
-  std::array<const char*, 4> stages;  // nullptr: no more
+  std::array<std::string_view, 4> stages;  // empty: no more
   bool whole_pieces;
 };
 
 /// The names that converters write, and what they mean. `default` is what llama.cpp does for files that name
 /// none.
 constexpr Row kRows[] = {
-    {"default", {"[\\p{P}$+<=>^~|]+", kGpt2, "\\p{N}+", "[0-9]{3}"}, false},
+    {"default", {"[{P}$+<=>^~|]+", kGpt2, "[{N}]+", "[0-9]{3}"}, false},
     {"gpt-2", {kGpt2}, false},
-    {"smollm", {"\\p{N}", kGpt2}, false},
+    {"smollm", {"[{N}]", kGpt2}, false},
     {"llama-bpe", {kLlama3}, true},
     {"llama3", {kLlama3}, true},
     {"llama-v3", {kLlama3}, true},
     {"qwen2", {kQwen2}, false},
     {"deepseek-r1-qwen", {kQwen2}, false},
 };
+
+std::string expand(std::string_view pattern) {
+  std::string out(pattern);
+  for (const ClassName& row : kClassNames) {
+    for (size_t at = 0; (at = out.find(row.name, at)) != out.npos; at += row.members.size()) {
+      out.replace(at, row.name.size(), row.members);
+    }
+  }
+  return out;
+}
 
 struct FreeMatch {
   void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
@@ -121,11 +126,12 @@ Result<Pretokenizer> Pretokenizer::from(std::string_view name) {
     if (row.name != name) continue;
     Pretokenizer pretokenizer;
     pretokenizer.whole_pieces_ = row.whole_pieces;
-    for (const char* pattern : row.stages) {
-      if (pattern == nullptr) break;
+    for (const std::string_view stage_pattern : row.stages) {
+      if (stage_pattern.empty()) break;
+      const std::string pattern = expand(stage_pattern);
       int code = 0;
       size_t offset = 0;
-      Code stage(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
+      Code stage(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                                PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &offset, nullptr));
       if (stage == nullptr) {
         return Error{ErrorCode::kUnsupported, fmt::format("compiling the pre-tokenizer \"{}\"", name),
