@@ -35,10 +35,12 @@ from model_file import ModelFile  # noqa: E402
 FOLDER = ROOT / "build" / "accuracy"
 TEXTS = ROOT / "tests" / "cases" / "text"
 WINDOW = 512
+NATIVE_WINDOWS = 4
 EXACT_TOKENS = 640  # beyond the sliding window of Gemma 3
 EXACT_NMSE = 1e-9
 KL_SHARE = 1.1  # of llama.cpp's mean divergence
-PERPLEXITY_SHARE = 0.002
+PERPLEXITY_SHARE = 0.002  # of llama.cpp's
+EXACT_PERPLEXITY_SHARE = 1e-5  # of the reference's
 N_NEW = 64  # greedy tokens
 TIE = 1e-3  # logits closer than this may be ordered either way in float32
 FLOAT = ("--precision", "f32", "--kv-type", "f32")
@@ -67,9 +69,9 @@ class Subject:
         self.first = self.ids[0] if self.ids[0] != peer.tokenize(self.text, add_bos=False)[0] else None
         peer.close()
 
-    def windows(self):
-        """Four windows of the text; as in llama-perplexity each starts with the model's beginning token."""
-        for begin in range(0, 4 * WINDOW, WINDOW):
+    def windows(self, count=None):
+        """The whole windows of the text, as llama-perplexity cuts it: each starts with the beginning token."""
+        for begin in range(0, (count or len(self.ids) // WINDOW) * WINDOW, WINDOW):
             ids = self.ids[begin : begin + WINDOW]
             yield ids if self.first is None else [self.first, *ids[1:]]
 
@@ -141,7 +143,7 @@ def exact(subject):
 def native(subject):
     peer = peer_llama.Llama(subject.path, WINDOW, subject.threads)
     tables = {"pellucid": [], "llama.cpp": []}
-    for tokens in subject.windows():
+    for tokens in subject.windows(NATIVE_WINDOWS):
         reference = subject.kept_reference(tokens)
         tables["llama.cpp"].append(distances(reference, peer.logits(tokens)))
         tables["pellucid"].append(distances(reference, subject.pellucid_logits(tokens)))
@@ -214,17 +216,32 @@ def greedy(subject):
     return {"prompts": rows, "identical": sum(not row["parting"] for row in rows), "shares": shares, "ok": ok}
 
 
+def reference_perplexity(subject):
+    """As llama-perplexity scores: the second half of every window, each token given those before it."""
+    scored = []
+    for tokens in subject.windows():
+        given = slice(WINDOW // 2, WINDOW - 1)
+        rows = log_softmax(subject.kept_reference(tokens)[given])
+        scored.append(rows[np.arange(len(rows)), tokens[WINDOW // 2 + 1 :]])
+    return float(np.exp(-np.mean(scored)))
+
+
 def perplexity(subject):
     file = TEXTS / "classics.txt"
-    ours = json.loads(subject.pellucid("perplexity", file, "--window", WINDOW, "--format", "json"))[
-        "perplexity"
-    ]
+    flags = ("--window", WINDOW, "--format", "json")
     command = [peer_llama.binary_folder() / "llama-perplexity", "-m", subject.path, "-f", file]
     command += ["-c", str(WINDOW), "-b", str(WINDOW), "-t", str(subject.threads)]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
-    theirs = float(re.search(r"Final estimate: PPL = ([0-9.]+)", ended.stdout + ended.stderr)[1])
-    share = ours / theirs - 1
-    return {"pellucid": ours, "llama.cpp": theirs, "difference": share, "ok": abs(share) <= PERPLEXITY_SHARE}
+    result = {
+        "reference": reference_perplexity(subject),
+        "pellucid_f32": json.loads(subject.pellucid("perplexity", file, *flags, *FLOAT))["perplexity"],
+        "pellucid": json.loads(subject.pellucid("perplexity", file, *flags))["perplexity"],
+        "llama.cpp": float(re.search(r"Final estimate: PPL = ([0-9.]+)", ended.stdout + ended.stderr)[1]),
+    }
+    share = result["pellucid"] / result["llama.cpp"] - 1
+    exact_share = result["pellucid_f32"] / result["reference"] - 1
+    ok = abs(share) <= PERPLEXITY_SHARE and abs(exact_share) <= EXACT_PERPLEXITY_SHARE
+    return {**result, "difference": share, "ok": ok}
 
 
 def show_native(result):
@@ -250,7 +267,7 @@ def show_greedy(result):
 def show_plain(result):
     names = [name for name in result if name != "ok"]
     print(f"| {' | '.join(names)} |\n|{' ---: |' * len(names)}")
-    print(f"| {' | '.join(f'{result[name]:.5g}' for name in names)} |")
+    print(f"| {' | '.join(f'{result[name]:.6g}' for name in names)} |")
 
 
 SECTIONS = {
