@@ -10,8 +10,8 @@
 
 namespace pellucid::sampling {
 
-/// Ids and logits of who is left, always ordered by logit descending, then id ascending. Probabilities are a view
-/// of that: softmax over who is left, float64, summed from the most likely down. Never empty.
+/// Ids and logits of who is left, always ordered by logit descending, then id ascending. Probabilities are a
+/// view of that: softmax over who is left, float64, summed from the most likely down. Never empty.
 ///
 /// Logits are float64 from here on, so that a temperature never makes two different logits equal.
 class Candidates {
@@ -23,8 +23,8 @@ class Candidates {
   [[nodiscard]] std::span<const int32_t> ids() const { return ids_; }
   [[nodiscard]] std::span<const double> logits() const { return logits_; }
 
-  /// How many tokens the set stands for: more than size() only where from_logits() was told to look no further
-  /// than the `limit` best, and no stage has cut the set since.
+  /// How many tokens the set stands for: more than size() only where from_logits() was told to look no
+  /// further than the `limit` best, and no stage has cut the set since.
   [[nodiscard]] size_t standing() const { return standing_; }
 
   /// exp(logit - best logit) of each, and their sum. Computed on first use: the first call isn't thread-safe.

@@ -16,10 +16,13 @@ struct ChainResult {
   Candidates candidates;             // who is left: at least one
 };
 
-/// Runs the chain on a row of logits, index = token id. This is the fast way: where the first stage to cut keeps a
-/// known number of the best, one pass picks them and nothing else of the vocabulary is sorted or exponentiated.
-/// Reports lack mass_kept and entropy_bits. watch_chain() (watch.h) gives the same candidates and shows everything.
-/// Errors: kUsage (see check()), kNumeric and kLimit (see select_best()).
+/// Runs one stage of the order on `candidates`, unless its setting is the identity.
+StageReport run_stage(StageId id, const Settings& settings, Candidates& candidates);
+
+/// Runs the chain on a row of logits, index = token id. This is the fast way: where the first stage to cut
+/// keeps a known number of the best, one pass picks them and nothing else of the vocabulary is sorted or
+/// exponentiated. Reports lack mass_kept and entropy_bits. watch_chain() (watch.h) gives the same candidates
+/// and shows everything. Errors: kUsage (see check()), kNumeric and kLimit (see select_best()).
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings);
 
 }  // namespace pellucid::sampling

@@ -17,7 +17,7 @@ struct Draw {
   size_t rank = 0;         // among the candidates, 0 = most likely
   double probability = 0;  // of the token among the candidates
   double u = 0;
-  double low = 0;   // the token's interval [low, high), which holds u
+  double low = 0;  // the token's interval [low, high), which holds u
   double high = 0;
   std::optional<RandomDraw> random;  // where u came from; none where the caller gave it
 
@@ -25,8 +25,8 @@ struct Draw {
   double margin = 1;
 };
 
-/// The draw of (seed, stream, step): a pure function (DESIGN: determinism contract). u is drawn where one candidate
-/// is left too, so that a step's number never depends on other steps.
+/// The draw of (seed, stream, step): a pure function (DESIGN: determinism contract). u is drawn where one
+/// candidate is left too, so that a step's number never depends on other steps.
 Draw draw(const Candidates& candidates, uint64_t seed, uint64_t stream, uint64_t step);
 
 /// The draw of a given u. Errors: kUsage where u isn't in [0, 1).

@@ -9,9 +9,9 @@ namespace pellucid::sampling {
 
 /// exp(x) for x <= 0 in float64, within 1 unit in the last place; 0 below -708, where results turn subnormal.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite: ln 2 in two parts, so that n * kLn2High is exact), then
-/// 2^n times the Taylor series of degree 13, whose remainder is below 2^-57. Multiplications and additions
-/// only, no branch: loops over it vectorise.
+/// x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite: ln 2 in two parts, so that n * kLn2High is exact),
+/// then 2^n times the Taylor series of degree 13, whose remainder is below 2^-57. Multiplications and
+/// additions only, no branch: loops over it vectorise.
 inline double exp_nonpositive(double x) {
   constexpr double kLog2E = 1.4426950408889634074;
   constexpr double kLn2High = 6.93147180369123816490e-01;  // its low 32 bits are zero

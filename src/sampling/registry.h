@@ -1,5 +1,5 @@
-// The table of stages: one row a stage. The settings' parser, the chain, the command line and `explain` all read
-// it, so that a new stage is a file in stages/, a field in Settings and a row here.
+// The table of stages: one row a stage. The settings' parser, the chain, the command line and `explain` all
+// read it, so that a new stage is a file in stages/, a field in Settings and a row here.
 #pragma once
 
 #include <array>
@@ -33,7 +33,8 @@ struct StageRow {
   std::string_view name;
   std::span<const SettingRow> settings;  // the first one switches the stage off where it holds its identity
 
-  /// True where it maps every logit by itself and keeps the order: the best can then be picked before it runs.
+  /// True where it maps every logit by itself and keeps the order: the best can then be picked before it
+  /// runs.
   bool pointwise;
 
   /// How many of the best can be left after it, or 0 where that isn't known beforehand.

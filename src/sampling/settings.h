@@ -1,5 +1,5 @@
-// The values that shape a distribution, and how they are read, checked and printed. What may be set, and within
-// which range, is in the rows of registry.cpp.
+// The values that shape a distribution, and how they are read, checked and printed. What may be set, and
+// within which range, is in the rows of registry.cpp.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +26,20 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
-/// Sets one value from text, e.g. ("top_k", "40"), ("--top-k", "40"), ("order", "top_k,temperature"). Aliases count,
-/// and '-' equals '_'. Errors: kUsage with the setting's name, the value and its range.
+/// Sets one value from text, e.g. ("top_k", "40"), ("--top-k", "40"), ("order", "top_k,temperature"). Aliases
+/// count, and '-' equals '_'. Errors: kUsage with the setting's name, the value and its range.
 Result<void> set(Settings& settings, std::string_view name, std::string_view text);
 
-/// Refuses NaN, infinities and values out of range (by name, value and range), and a stage named twice in the order.
+/// Refuses NaN, infinities and values out of range (by name, value and range), and a stage named twice in the
+/// order.
 Result<void> check(const Settings& settings);
 
-/// True where the chain always leaves the single most likely token: temperature 0 or top-k 1 (and the stage is in
-/// the order). Of equal logits the lower id is the most likely.
+/// True where the chain always leaves the single most likely token: temperature 0 or top-k 1 (and the stage
+/// is in the order). Of equal logits the lower id is the most likely.
 bool greedy(const Settings& settings);
 
-/// "temperature=1 top_k=50 top_p=0.95 order=temperature,top_k,top_p"; numbers in the shortest form that reads back
-/// exactly.
+/// "temperature=1 top_k=50 top_p=0.95 order=temperature,top_k,top_p"; numbers in the shortest form that reads
+/// back exactly.
 std::string to_string(const Settings& settings);
 
 /// "temperature,top_k,top_p".

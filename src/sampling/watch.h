@@ -1,5 +1,5 @@
-// The chain in plain sight: the same stages and the same result as run_chain(), with what happened to each of the
-// best candidates at each stage.
+// The chain in plain sight: the same stages and the same result as run_chain(), with what happened to each of
+// the best candidates at each stage.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +22,10 @@ struct Standing {
 
 struct CandidateHistory {
   int32_t id = 0;
-  float raw_logit = 0;                           // of the row; -inf where the token was ruled out before the chain
-  std::optional<Standing> before;                // before the first stage
-  std::vector<std::optional<Standing>> after;    // one for each report; empty from the stage that removed it on
-  [[nodiscard]] bool survived() const;           // it is among the candidates that may be drawn
+  float raw_logit = 0;             // of the row; -inf where the token was ruled out before the chain
+  std::optional<Standing> before;  // before the first stage
+  std::vector<std::optional<Standing>> after;  // one for each report; empty from the stage that removed it on
+  [[nodiscard]] bool survived() const;         // it is among the candidates that may be drawn
   [[nodiscard]] std::optional<size_t> removed_by() const;  // index of the report whose stage removed it
 };
 
@@ -45,8 +45,8 @@ struct WatchedChain {
   TailHistory tail;
 };
 
-/// Runs the chain and records the `top` best by raw logit and the ids of `also` (those outside the vocabulary are
-/// refused, kUsage). Errors otherwise as run_chain().
+/// Runs the chain and records the `top` best by raw logit and the ids of `also` (those outside the vocabulary
+/// are refused, kUsage). Errors otherwise as run_chain().
 Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& settings, size_t top,
                                  std::span<const int32_t> also = {});
 

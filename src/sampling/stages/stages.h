@@ -1,5 +1,5 @@
-// The stages, each in a file of its own: a pure function from (settings, candidates) to the candidates that are
-// left, and its words. The contracts are those of StageRow (registry.h).
+// The stages, each in a file of its own: a pure function from (settings, candidates) to the candidates that
+// are left, and its words. The contracts are those of StageRow (registry.h).
 #pragma once
 
 #include <string>
