@@ -62,8 +62,7 @@ struct Problem {
     std::vector<std::byte> data(static_cast<size_t>(n_rows) * n_cols / row.block_values * row.block_bytes);
     for (std::byte& b : data) b = static_cast<std::byte>(rng() & 0x2F);  // halves and floats stay finite
     ThreadPool pool(1);
-    const PackSource source{data, n_rows};
-    weights = pack(type, {&source, 1}, n_cols, Precision::kNative, pool);
+    weights = pack(type, data, n_rows, n_cols, Precision::kNative, pool);
     table().quantize(floats.data(), n_tokens, n_cols, activations().quantized);
   }
 

@@ -1,6 +1,7 @@
 // Packing and its inverse: source rows into groups of 16 interleaved rows. The layouts are drawn in format.h.
 #include "kernels/packed.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -11,6 +12,7 @@ namespace pellucid::kernels {
 namespace {
 
 constexpr int kMaxBlockValues = 256;
+constexpr int kGroupsPerTask = 16;  // of packing: some hundred KB of source at a time
 
 float bf16_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
@@ -121,31 +123,33 @@ void pack_float_row(TensorType type, PackedFormat format, const std::byte* sourc
 
 bool PackedMatrix::wants_quantized() const { return format_row(format).code_bits != 0; }
 
-PackedMatrix pack(TensorType type, std::span<const PackSource> sources, int n_cols, Precision precision,
-                  ThreadPool& pool) {
+PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
+                  Precision precision, ThreadPool& pool, const SourceDone& done) {
   PackedMatrix matrix;
   matrix.format = precision == Precision::kFloat32 ? PackedFormat::kF32 : native_format(type);
+  matrix.n_rows = n_rows;
   matrix.n_cols = n_cols;
-  for (const PackSource& source : sources) matrix.n_rows += source.n_rows;
   matrix.group_bytes = group_layout(matrix.format, n_cols).bytes;
   matrix.bytes = AlignedBuffer<std::byte>(static_cast<size_t>(matrix.n_groups()) * matrix.group_bytes);
   const TensorTypeInfo& row = info(type);
   const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
 
-  const auto find_row = [&](int r) {  // row r of the stack
-    size_t i = 0;
-    for (; r >= sources[i].n_rows; ++i) r -= sources[i].n_rows;
-    return sources[i].data.data() + static_cast<size_t>(r) * row_bytes;
-  };
-  pool.run(matrix.n_groups(), [&](int g, int) {
-    std::byte* group = matrix.bytes.data() + static_cast<size_t>(g) * matrix.group_bytes;
-    for (int lane = 0; lane < kLanes && g * kLanes + lane < matrix.n_rows; ++lane) {
-      const std::byte* source = find_row(g * kLanes + lane);
+  const int n_tasks = (matrix.n_groups() + kGroupsPerTask - 1) / kGroupsPerTask;
+  pool.run(n_tasks, [&](int task, int) {
+    const int first_row = task * kGroupsPerTask * kLanes;
+    const int end_row = std::min(n_rows, first_row + kGroupsPerTask * kLanes);
+    for (int r = first_row; r < end_row; ++r) {
+      const std::byte* source = data.data() + static_cast<size_t>(r) * row_bytes;
+      std::byte* group = matrix.bytes.data() + static_cast<size_t>(r / kLanes) * matrix.group_bytes;
       if (matrix.wants_quantized()) {
-        pack_quantized_row(matrix.format, source, n_cols, lane, group);
+        pack_quantized_row(matrix.format, source, n_cols, r % kLanes, group);
       } else {
-        pack_float_row(type, matrix.format, source, n_cols, lane, group);
+        pack_float_row(type, matrix.format, source, n_cols, r % kLanes, group);
       }
+    }
+    if (done) {
+      done(data.subspan(static_cast<size_t>(first_row) * row_bytes,
+                        static_cast<size_t>(end_row - first_row) * row_bytes));
     }
   });
   return matrix;

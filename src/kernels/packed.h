@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "base/aligned_buffer.h"
@@ -56,15 +57,13 @@ struct PackedMatrix {
   [[nodiscard]] bool wants_quantized() const;
 };
 
-/// Packs several matrices of the same type and n_cols stacked row-wise as one (QKV, gate+up); a single one is
-/// a list of one. Each source holds n_rows[i] * n_cols values of `type`. Precondition: sizes match (the model
-/// layer has checked shapes).
-struct PackSource {
-  std::span<const std::byte> data;
-  int n_rows;
-};
-PackedMatrix pack(TensorType type, std::span<const PackSource> sources, int n_cols, Precision precision,
-                  ThreadPool& pool);
+/// Told of a range of the source that has been packed and will not be read again, on any thread of the pool.
+using SourceDone = std::function<void(std::span<const std::byte>)>;
+
+/// Packs n_rows * n_cols values of `type`. Precondition: `data` holds exactly those (the model layer has
+/// checked shapes). `done` lets the caller give the memory of the source back while the rest is being packed.
+PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
+                  Precision precision, ThreadPool& pool, const SourceDone& done = {});
 
 /// Writes row `row` of a packed matrix as float32 [n_cols]: the embedding look-up. Equals decode_row of the
 /// source bits.

@@ -31,9 +31,8 @@ class Binder {
     const size_t row_bytes = tensor->data.size() / static_cast<size_t>(rows.total);
     const auto part = tensor->data.subspan(static_cast<size_t>(rows.begin) * row_bytes,
                                            static_cast<size_t>(rows.count) * row_bytes);
-    const kernels::PackSource source{part, rows.count};
-    out = kernels::pack(tensor->type, {&source, 1}, n_cols, precision_, pool_);
-    release(part);
+    out = kernels::pack(tensor->type, part, rows.count, n_cols, precision_, pool_,
+                        [this](std::span<const std::byte> done) { release(done); });
     return {};
   }
 

@@ -2,6 +2,7 @@
 // decode().
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <map>
 
@@ -90,25 +91,19 @@ TEST(Pack, RowsComeBackAsDecoded) {
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
       for (const int n_cols : {256, 768}) {
-        const int rows[] = {5, 16, 30};  // three matrices stacked, borders inside groups
-        std::vector<std::vector<std::byte>> data;
-        std::vector<PackSource> sources;
-        for (const int n : rows) {
-          data.push_back(random_weights(row.type, int64_t{n} * n_cols, Weights::kExtreme, rng));
-          sources.push_back({data.back(), n});
-        }
-        const PackedMatrix matrix = pack(row.type, sources, n_cols, precision, pool);
-        ASSERT_EQ(matrix.n_rows, 51);
+        const int n_rows = 1051;  // some tasks of whole groups, and part of a group
+        const auto data = random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kExtreme, rng);
+        std::atomic<size_t> n_done{0};
+        const PackedMatrix matrix = pack(row.type, data, n_rows, n_cols, precision, pool,
+                                         [&](std::span<const std::byte> part) { n_done += part.size(); });
+        EXPECT_EQ(n_done.load(), data.size());
         const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
-        int stacked = 0;
-        for (size_t i = 0; i < data.size(); ++i) {
-          for (int r = 0; r < rows[i]; ++r, ++stacked) {
-            std::vector<float> expected(n_cols);
-            std::vector<float> found(n_cols);
-            decode(row.type, data[i].data() + static_cast<size_t>(r) * row_bytes, n_cols, expected.data());
-            unpack_row(matrix, stacked, found.data());
-            ASSERT_EQ(first_difference(expected, found), -1) << row.name << " row " << stacked;
-          }
+        for (int r = 0; r < n_rows; ++r) {
+          std::vector<float> expected(n_cols);
+          std::vector<float> found(n_cols);
+          decode(row.type, data.data() + static_cast<size_t>(r) * row_bytes, n_cols, expected.data());
+          unpack_row(matrix, r, found.data());
+          ASSERT_EQ(first_difference(expected, found), -1) << row.name << " row " << r;
         }
       }
     }

@@ -165,8 +165,7 @@ inline std::string type_name(TensorType type) { return std::string(info(type).na
 inline PackedMatrix pack_one(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
                              Precision precision = Precision::kNative) {
   ThreadPool pool(1);
-  const PackSource source{data, n_rows};
-  return pack(type, {&source, 1}, n_cols, precision, pool);
+  return pack(type, data, n_rows, n_cols, precision, pool);
 }
 
 }  // namespace pellucid::kernels::test
