@@ -104,6 +104,16 @@ FIXED = [
     "x==y && z||w", "a->b::c", "i++ + ++i", "0.1+0.2!=0.3", "~!@#$%^&*()_+", "≤≥≠≈±×÷√∞∑∏∫∂∇∈∉⊂⊃∪∩", "→←↑↓⇒⇔", "「」『』【】《》", "，。！？；：", "“quoted” ‘single’ – — …", "™©®§¶†‡•", "№", "℃℉Å",
 ]
 
+# The ends of ranges of letters, digits and punctuation that Unicode added in versions 15 and 16.
+NEW = """
+    1C89 1C8A A7CB A7CD A7DA A7DC 105C0 105F3 10D4A 10D65 10D6F 10D85 10EC2 10EC4 1123F 11240
+    11380 11389 1138B 1138E 11390 113B5 113B7 113D1 113D3 11BC0 11BE0 11F02 11F04 11F10 11F12 11F33
+    1342F 13441 13446 13460 143FA 16100 1611D 16D40 16D6C 18CFF 1B132 1B155 1DF25 1DF2A 1E030 1E06D
+    1E4D0 1E4EB 1E5D0 1E5ED 1E5F0 2B739 2EBF0 2EE5D 31350 323AF 10D40 10D49 116D0 116E3 11BF0 11BF9
+    11F50 11F59 16130 16139 16D70 16D79 1CCF0 1CCF9 1D2C0 1D2D3 1E4F0 1E4F9 1E5F1 1E5FA 1B4E 1B4F
+    1B7F 10D6E 113D4 113D5 113D7 113D8 11B00 11B09 11BE1 11F43 11F4F 16D6D 16D6F 1E5FF
+"""
+
 BAD = [b"\xff", b"\xfe\xff", b"\x80", b"a\x80b", b"\xc0\x80", b"\xc0\xaf", b"\xc1\xbf", b"\xc2", b"\xc2 ", b"\xe2\x82", b"\xe2\x82x", b"\xe2\x28\xa1",
        b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xed\xa0\xbd\xed\xb8\x80", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xf0\x80\x80\x80", b"\xf0\x9f\x98", b"\xf0\x9f\x98 x",
        b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"caf\xe9", b"na\xefve text", b"Hello \xff\xfe world", b"\xff\xff\xff\xff", b" \xff ",
@@ -166,7 +176,8 @@ def main():
     rng = random.Random(20240229)
     scripts = SCRIPTS.splitlines()
     words = sorted({word for line in scripts for word in line.split()}) + ["the", "The", "of", "hello", "world", "token", "ing", "über", "naïve"]
-    texts = scripts + FIXED + BAD + list(drawn(rng, words)) + repository_lines()
+    new = [chr(int(code, 16)) for code in NEW.split()]
+    texts = scripts + FIXED + ["a".join(new), "".join(new), " ".join(new[::2])] + BAD + list(drawn(rng, words)) + repository_lines()
     texts += ["\n".join(texts[i] for i in range(0, 60, 3))]
     unique = list(dict.fromkeys(escape(text) for text in texts))
     path = ROOT / "tests/cases/tokenizer/corpus.txt"

@@ -12,6 +12,43 @@ namespace pellucid::tokenizer {
 
 inline constexpr uint32_t kNoMerge = std::numeric_limits<uint32_t>::max();
 
+/// Candidate merges, best first. What is known at the start is sorted and read in order, later arrivals go to
+/// a heap, and a heap that outlives the sorted part is sorted in its turn: an entry is moved twice at most,
+/// and most of the work on a long text runs through memory in order.
+class MergeQueue {
+ public:
+  static uint64_t entry(uint32_t priority, uint32_t position) { return uint64_t{priority} << 32 | position; }
+
+  void clear() {
+    sorted_.clear();
+    heap_.clear();
+    next_ = 0;
+  }
+  void push(uint64_t entry) {
+    heap_.push_back(entry);
+    std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+  }
+  [[nodiscard]] bool empty() const { return next_ == sorted_.size() && heap_.empty(); }
+  uint64_t pop() {
+    constexpr size_t kWorthSorting = 64;
+    if (next_ == sorted_.size() && heap_.size() >= kWorthSorting) {
+      sorted_.swap(heap_);
+      heap_.clear();
+      next_ = 0;
+      std::sort(sorted_.begin(), sorted_.end());
+    }
+    if (next_ < sorted_.size() && (heap_.empty() || sorted_[next_] < heap_.front())) return sorted_[next_++];
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    const uint64_t best = heap_.back();
+    heap_.pop_back();
+    return best;
+  }
+
+ private:
+  std::vector<uint64_t> sorted_, heap_;
+  size_t next_ = 0;  // in sorted_
+};
+
 /// Working memory of merge_symbols(), reused from piece to piece. `Value` is what a rule set knows of a
 /// symbol. Fill `values`, merge, read `values` again.
 template <typename Value>
@@ -22,13 +59,14 @@ struct MergeScratch {
   std::vector<Value> values;
   std::vector<uint32_t> priorities;  // of merging a symbol with the next one; lower is better
   std::vector<Link> links;
-  std::vector<uint64_t> queue;  // priority << 32 | position of the left symbol: a heap of the best
+  MergeQueue queue;
 };
 
 /// Quadratic, and the fastest there is for the dozen symbols of a word.
 template <typename Value, typename Rules>
 void merge_short(MergeScratch<Value>& scratch, const Rules& rules) {
-  auto& [values, priorities, links, queue] = scratch;
+  std::vector<Value>& values = scratch.values;
+  std::vector<uint32_t>& priorities = scratch.priorities;
   priorities.resize(values.size());
   for (size_t i = 0; i + 1 < values.size(); ++i) priorities[i] = rules.priority(values[i], values[i + 1]);
   while (values.size() > 1) {
@@ -44,33 +82,30 @@ void merge_short(MergeScratch<Value>& scratch, const Rules& rules) {
   }
 }
 
-/// A linked list and a heap: n log n. A queued pair is stale once its position has another priority: a symbol
-/// only ever grows, so no pair comes back.
+/// A linked list and a queue: n log n. A queued pair is stale once its position has another priority: a
+/// symbol only ever grows, so no pair comes back.
 template <typename Value, typename Rules>
 void merge_long(MergeScratch<Value>& scratch, const Rules& rules) {
-  auto& [values, priorities, links, queue] = scratch;
+  std::vector<Value>& values = scratch.values;
+  std::vector<uint32_t>& priorities = scratch.priorities;
+  auto& links = scratch.links;
+  MergeQueue& queue = scratch.queue;
   const auto n = static_cast<uint32_t>(values.size());
   priorities.assign(n, kNoMerge);
   links.resize(n);
   queue.clear();
-  const auto entry = [&](uint32_t at) { return uint64_t{priorities[at]} << 32 | at; };
+  const auto enqueue = [&](uint32_t left, uint32_t right) {
+    priorities[left] = rules.priority(values[left], values[right]);
+    if (priorities[left] != kNoMerge) queue.push(MergeQueue::entry(priorities[left], left));
+  };
   for (uint32_t i = 0; i < n; ++i) {
     links[i] = {i - 1, i + 1};
-    if (i + 1 < n) priorities[i] = rules.priority(values[i], values[i + 1]);
-    if (priorities[i] != kNoMerge) queue.push_back(entry(i));
+    if (i + 1 < n) enqueue(i, i + 1);
   }
-  std::make_heap(queue.begin(), queue.end(), std::greater<>());
-  const auto requeue = [&](uint32_t left, uint32_t right) {
-    priorities[left] = rules.priority(values[left], values[right]);
-    if (priorities[left] == kNoMerge) return;
-    queue.push_back(entry(left));
-    std::push_heap(queue.begin(), queue.end(), std::greater<>());
-  };
   while (!queue.empty()) {
-    std::pop_heap(queue.begin(), queue.end(), std::greater<>());
-    const auto left = static_cast<uint32_t>(queue.back());
-    const auto priority = static_cast<uint32_t>(queue.back() >> 32);
-    queue.pop_back();
+    const uint64_t best = queue.pop();
+    const auto left = static_cast<uint32_t>(best);
+    const auto priority = static_cast<uint32_t>(best >> 32);
     if (priorities[left] != priority) continue;
     const uint32_t right = links[left].next;
     const uint32_t after = links[right].next;
@@ -79,9 +114,9 @@ void merge_long(MergeScratch<Value>& scratch, const Rules& rules) {
     links[left].next = after;
     if (after < n) {
       links[after].previous = left;
-      requeue(left, after);
+      enqueue(left, after);
     }
-    if (left > 0) requeue(links[left].previous, left);
+    if (left > 0) enqueue(links[left].previous, left);
   }
   uint32_t kept = 0;
   for (uint32_t i = 0; i < n; i = links[i].next) values[kept++] = values[i];
