@@ -41,6 +41,11 @@ Result<EngineOptions> resolve(EngineOptions options) {
   return options;
 }
 
+/// What was read of the file leaves resident memory: vocabulary and weights have copies of their own by now.
+void release_pages(const gguf::File& file) {
+  if (file.mapping() != nullptr) file.mapping()->release(file.mapping()->bytes());
+}
+
 /// The vocabulary of the tokenizer and the rows of the embedding are the same tokens.
 Result<void> check_vocabulary(const tokenizer::Tokenizer& tokenizer, const model::ArchSpec& spec) {
   if (tokenizer.size() == spec.n_vocab) return {};
@@ -64,8 +69,10 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path, const Engi
   PELLUCID_TRY(tokenizer::Tokenizer tokenizer, tokenizer::Tokenizer::from(engine->file_.metadata()));
   PELLUCID_CHECK(check_vocabulary(tokenizer, spec));
   engine->tokenizer_ = std::make_unique<tokenizer::Tokenizer>(std::move(tokenizer));
+  release_pages(engine->file_);
   PELLUCID_TRY(engine->model_,
                model::Model::load(engine->file_, spec, *kernels, options.precision, engine->pool_));
+  release_pages(engine->file_);
   return engine;
 }
 
