@@ -22,10 +22,11 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-import gguf
 import peer_llama
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+import gguf
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests/golden/tokenizer"
@@ -281,10 +282,10 @@ Rules where the references do not decide:
 def report(differences, corpus):
     n_text = sum(map(is_text, corpus))
     out = HEADER.format(version=tokenizers.__version__, n_lines=len(corpus), n_text=n_text)
-    for why in REASONS:
+    for why, explanation in REASONS.items():
         groups = [(name, lines) for (name, reason), lines in differences.items() if reason == why]
         if groups:
-            out += f"\n## {why[0].upper() + why[1:]}\n\n{REASONS[why]}\n\n"
+            out += f"\n## {why[0].upper() + why[1:]}\n\n{explanation}\n\n"
             out += "| vocabulary | line | Hugging Face | llama.cpp |\n| --- | --- | --- | --- |\n"
         for name, lines in groups:
             for number, ids, other in lines:

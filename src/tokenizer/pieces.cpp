@@ -1,7 +1,6 @@
 #include "tokenizer/pieces.h"
 
 #include <array>
-#include <optional>
 
 namespace pellucid::tokenizer {
 
