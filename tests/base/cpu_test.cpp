@@ -1,0 +1,48 @@
+#include "base/cpu.h"
+
+#include <gtest/gtest.h>
+
+namespace pellucid {
+namespace {
+
+// Registers as recorded on machines: leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, XCR0.
+constexpr CpuRegisters kZen4{0xfefa3203, 0xf1bf97a9, 0x00405fce, 0xe7};
+constexpr CpuRegisters kHaswell{0x7ffafbff, 0x000027ab, 0x00000000, 0x07};
+constexpr CpuRegisters kSkylakeServer{0x7ffefbff, 0xd39ffffb, 0x00000008, 0xe7};  // AVX-512 but no VNNI
+constexpr CpuRegisters kNehalem{0x009ce3bd, 0x00000000, 0x00000000, 0x00};
+
+TEST(Cpu, RecordedMachines) {
+  EXPECT_TRUE(decode(kZen4).avx2);
+  EXPECT_TRUE(decode(kZen4).avx512);
+  EXPECT_TRUE(decode(kHaswell).avx2);
+  EXPECT_FALSE(decode(kHaswell).avx512);
+  EXPECT_TRUE(decode(kSkylakeServer).avx2);
+  EXPECT_FALSE(decode(kSkylakeServer).avx512);
+  EXPECT_FALSE(decode(kNehalem).avx2);
+}
+
+TEST(Cpu, FeaturesCountOnlyWhereTheSystemSavesTheRegisters) {
+  CpuRegisters registers = kZen4;
+  registers.xcr0 = 0x07;  // ymm but not zmm
+  EXPECT_TRUE(decode(registers).avx2);
+  EXPECT_FALSE(decode(registers).avx512);
+  registers.xcr0 = 0x03;  // neither
+  EXPECT_FALSE(decode(registers).avx2);
+  EXPECT_FALSE(decode(registers).avx512);
+}
+
+TEST(Cpu, EachNeededFeatureIsNeeded) {
+  const auto without = [](uint32_t CpuRegisters::*word, int bit) {
+    CpuRegisters registers = kZen4;
+    registers.*word &= ~(uint32_t{1} << bit);
+    return decode(registers);
+  };
+  for (const int bit : {12, 29})
+    EXPECT_FALSE(without(&CpuRegisters::leaf1_ecx, bit).avx2) << bit;  // FMA, F16C
+  EXPECT_FALSE(without(&CpuRegisters::leaf7_ebx, 5).avx2);
+  for (const int bit : {16, 17, 30, 31}) EXPECT_FALSE(without(&CpuRegisters::leaf7_ebx, bit).avx512) << bit;
+  for (const int bit : {1, 11}) EXPECT_FALSE(without(&CpuRegisters::leaf7_ecx, bit).avx512) << bit;
+}
+
+}  // namespace
+}  // namespace pellucid
