@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   Action action;
   add_generate(app, action);
   add_chat(app, action);
+  add_explain(app, action);
   add_tokenize(app, action);
   add_detokenize(app, action);
   add_logits(app, action);

@@ -30,7 +30,7 @@ std::string top_p_summary(const StageReport& report) {
 }
 
 std::string top_p_reason(const StageReport& report, size_t /*rank*/) {
-  return fmt::format("{:.4f} above it >= {}", report.threshold, report.setting);
+  return fmt::format("{:.4f} above it", report.threshold);
 }
 
 }  // namespace pellucid::sampling

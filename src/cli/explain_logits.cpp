@@ -1,0 +1,98 @@
+#include "cli/explain_logits.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+namespace pellucid::cli {
+namespace {
+
+Error refused(const std::string& what, std::string why) { return {ErrorCode::kUsage, what, std::move(why)}; }
+
+/// The entries between commas, spaces around them removed.
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string_view part = text.substr(begin, end - begin);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    parts.emplace_back(part);
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// The whole of `text` as a number.
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  Number number{};
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Result<std::vector<float>> logits_of(const ExplainLogitsOptions& options) {
+  if (options.logits.has_value() == options.probabilities.has_value()) {
+    return refused("cannot explain a draw", "either --logits or --probs must be given");
+  }
+  if (options.logits) return parse_floats("--logits", *options.logits);
+  PELLUCID_TRY(std::vector<float> row, parse_floats("--probs", *options.probabilities));
+  for (float& x : row) {
+    if (!(x >= 0 && x <= 1)) return refused("--probs", fmt::format("{} is not between 0 and 1", x));
+    x = std::log(x);
+  }
+  return row;
+}
+
+/// Labels rarely bring the space that a model's tokens have.
+std::string joined(const std::string& context, const std::string& label) {
+  const bool apart = !context.empty() && context.back() != ' ' && !label.starts_with(' ');
+  return context + (apart ? " " : "") + label;
+}
+
+}  // namespace
+
+Result<std::vector<float>> parse_floats(const std::string& name, const std::string& text) {
+  const std::vector<std::string> parts = split(text);
+  std::vector<float> numbers;
+  for (const std::string& part : parts) {
+    const std::optional<float> value = parse_number<float>(part);
+    if (!value) {
+      return refused(name, fmt::format("entry {} is '{}', not a number a float32 can hold",
+                                       numbers.size() + 1, part.substr(0, 40)));
+    }
+    numbers.push_back(*value);
+  }
+  return numbers;
+}
+
+Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options) {
+  PELLUCID_TRY(const std::vector<float> row, logits_of(options));
+  std::vector<std::string> labels;
+  if (options.labels) {
+    labels = split(*options.labels);
+    if (labels.size() != row.size()) {
+      return refused("--labels", fmt::format("there are {} labels for {} tokens", labels.size(), row.size()));
+    }
+  } else {
+    for (size_t id = 0; id < row.size(); ++id) labels.push_back(std::to_string(id));
+  }
+  DrawAddress address;
+  address.seed = options.seed;
+  if (options.draw) {
+    address.u = parse_number<double>(*options.draw);
+    if (!address.u)
+      return refused("--draw", fmt::format("'{}' is not a number", options.draw->substr(0, 40)));
+  }
+  PELLUCID_TRY(ExplainedStep step, explain_step(row, options.settings, address, options.top));
+  step.context = options.context;
+  step.continued = joined(options.context, labels[static_cast<size_t>(step.draw.token)]);
+  step.label = [labels = std::move(labels)](int32_t id) { return labels[static_cast<size_t>(id)]; };
+  return step;
+}
+
+}  // namespace pellucid::cli
