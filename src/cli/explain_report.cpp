@@ -30,6 +30,9 @@ std::string spoken(std::string_view name) {
   return text;
 }
 
+/// The beginning of a line below the table.
+std::string labelled(std::string_view name) { return padded(fmt::format("  {}", name), 16); }
+
 /// 49142 as "49,142".
 std::string grouped(size_t number) {
   std::string text = std::to_string(number);
@@ -184,14 +187,13 @@ std::string stage_lines(const ExplainedStep& step) {
   std::string text;
   for (const StageReport& report : step.chain.result.reports) {
     const sampling::StageRow& stage = sampling::row(report.stage);
-    text += padded("  " + spoken(stage.name), 16);
+    text += labelled(spoken(stage.name));
     if (report.skipped) {
       text += fmt::format("skipped: {} changes nothing\n", report.setting);
       continue;
     }
     text += stage.summary(report);
-    if (report.removed() != 0)
-      text += fmt::format(", {} of the probability", percent(report.mass_kept.value_or(1)));
+    if (report.removed() != 0) text += fmt::format(" ({})", percent(report.mass_kept.value_or(1)));
     if (report.entropy_bits) text += fmt::format("; {:.2f} bits", *report.entropy_bits);
     text += '\n';
   }
@@ -228,19 +230,20 @@ std::string address(const RandomDraw& random) {
 
 std::string draw_lines(const ExplainedStep& step, const ReportStyle& style) {
   const sampling::Draw& draw = step.draw;
-  const std::string token = quoted_token(step.label(draw.token), 24);
-  std::string text = padded("  draw", 16);
-  text += fmt::format("u = {} in [{:.4g}, {:.4g}) -> {}, probability {}\n", draw.u, draw.low, draw.high,
-                      styled(token, kBoldGreen, style.colour), number(draw.probability));
-  if (draw.random)
-    text += fmt::format("{}Philox4x32-10 of {}\n", padded("  u from", 16), address(*draw.random));
+  std::string line =
+      fmt::format("{}u = {} in [{:.4g}, {:.4g}) -> ", labelled("draw"), draw.u, draw.low, draw.high);
+  const size_t room = style.width - std::min(style.width, line.size());
+  line += styled(quoted_token(step.label(draw.token), std::clamp<size_t>(room, 10, 40)), kBoldGreen,
+                 style.colour);
+  std::string text = line + '\n';
+  if (draw.random) text += fmt::format("{}Philox4x32-10 of {}\n", labelled("u from"), address(*draw.random));
   text += strip(step, style);
-  text += padded("  margin", 16);
+  text += fmt::format("{}{}\n", labelled("probability"), number(draw.probability));
   const sampling::Candidates& left = step.chain.result.candidates;
-  if (left.size() == 1) return text + "only one token is left: any u gives it\n";
-  text += fmt::format("{} to the nearest boundary; the two best are {} apart in logits\n",
-                      number(draw.margin), number(left.logits()[0] - left.logits()[1]));
-  return text;
+  if (left.size() == 1) return text + labelled("margin") + "only one token is left: any u gives it\n";
+  text += fmt::format("{}{} to the nearest boundary\n", labelled("margin"), number(draw.margin));
+  return text + fmt::format("{}{} between the logits of the two best\n", labelled("gap"),
+                            number(left.logits()[0] - left.logits()[1]));
 }
 
 // JSON
@@ -348,7 +351,7 @@ std::string explain_text(const ExplainedStep& step, const ReportStyle& style) {
   text += quoted_tail(step.context, std::max<size_t>(style.width, 40) - where.size());
   text += "\n\n" + table(step, style) + '\n' + stage_lines(step) + draw_lines(step, style);
   const size_t half = std::max<size_t>(style.width, 40) / 2 - 10;
-  return text + fmt::format("{}{} -> {}\n", padded("  text", 16), quoted_tail(step.context, half),
+  return text + fmt::format("{}{} -> {}\n", labelled("text"), quoted_tail(step.context, half),
                             quoted_tail(step.continued, half));
 }
 

@@ -60,7 +60,7 @@ std::string stage_names() {
 Result<std::vector<StageId>> parse_order(std::string_view text) {
   std::vector<StageId> order;
   while (!text.empty()) {
-    const size_t length = std::min(text.find_first_of(",;"), text.size());
+    const size_t length = std::min(text.find(','), text.size());
     const std::string_view name = text.substr(0, length);
     const StageRow* stage = find_stage(name);
     if (stage == nullptr) {
@@ -90,6 +90,12 @@ Result<void> check_value(const Settings& settings, const SettingRow& setting) {
 }
 
 }  // namespace
+
+std::vector<StageId> default_order() {
+  std::vector<StageId> order;
+  for (const StageRow& stage : stages()) order.push_back(stage.id);
+  return order;
+}
 
 Result<void> set(Settings& settings, std::string_view name, std::string_view text) {
   const std::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));

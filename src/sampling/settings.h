@@ -14,6 +14,9 @@ namespace pellucid::sampling {
 /// A stage of the chain; the index of its row in the registry.
 enum class StageId : uint8_t { kTemperature, kTopK, kTopP };
 
+/// Temperature, then top-k, then top-p.
+std::vector<StageId> default_order();
+
 /// A plain value. The initialisers are the defaults.
 struct Settings {
   double temperature = 1.0;
@@ -21,7 +24,7 @@ struct Settings {
   double top_p = 0.95;
 
   /// Stages in the order they run; one that isn't named doesn't run.
-  std::vector<StageId> order{StageId::kTemperature, StageId::kTopK, StageId::kTopP};
+  std::vector<StageId> order = default_order();
 
   bool operator==(const Settings&) const = default;
 };

@@ -14,7 +14,7 @@ namespace {
 std::vector<float> random_row(std::mt19937& random) {
   std::vector<float> row(random() % 60 + 1);
   std::normal_distribution<float> normal(0, 4);
-  const unsigned kind = random() % 6;
+  const auto kind = random() % 6;
   for (float& logit : row) {
     logit = normal(random);
     if (kind == 1) logit = std::round(logit);
