@@ -92,6 +92,22 @@ TEST(HostileChain, TopKKeepsExactlyKOfEqualLogits) {
   }
 }
 
+TEST(HostileSettings, AnyTextIsReadOrRefused) {
+  RandomSteps random(3);
+  constexpr std::string_view kAlphabet{"0123456789.-+eEnaif,;_ktop\0 \xffx", 31};
+  const char* kNames[] = {"temperature", "top_k", "top_p", "order", "", "--", "x"};
+  Settings settings;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string text(random.below(12), ' ');
+    for (char& c : text) c = kAlphabet[random.below(kAlphabet.size())];
+    const auto result = set(settings, kNames[random.below(std::size(kNames))], text);
+    ASSERT_TRUE(check(settings).ok()) << to_string(settings);
+    if (!result.ok()) {
+      ASSERT_EQ(result.error().code, ErrorCode::kUsage);
+    }
+  }
+}
+
 /// Each standing of a history is what a chain that ends there would give.
 TEST(WatchedChain, HistoriesAreWhatShorterChainsGive) {
   RandomSteps random(17);
