@@ -23,6 +23,7 @@ struct ExplainCommand {
   int steps = 1;
   size_t top = 10;
   ExplainLogitsOptions given;  // empty where a model is to run
+  std::optional<size_t> width;
   ColourChoice colour = ColourChoice::kAuto;
   Format format = Format::kText;
 };
@@ -32,7 +33,14 @@ class StepWriter {
  public:
   explicit StepWriter(const ExplainCommand& command)
       : format_(command.format),
-        style_{terminal_width(STDOUT_FILENO), use_colour(command.colour, terminal_facts(STDOUT_FILENO))} {}
+        style_{command.width.value_or(report_width(STDOUT_FILENO)),
+               use_colour(command.colour, terminal_facts(STDOUT_FILENO))} {}
+
+  Result<void> prompt(std::span<const PromptToken> tokens) {
+    if (format_ == Format::kJson) return {};
+    first_ = false;
+    return write_output(prompt_text(tokens, style_));
+  }
 
   Result<void> add(const ExplainedStep& step) {
     if (format_ == Format::kJson) {
@@ -75,6 +83,12 @@ std::string label_of(const tokenizer::Tokenizer& tokenizer, int32_t id) {
   return std::string(tokenizer.is_special(id) ? tokenizer.text_of(id) : tokenizer.piece(id));
 }
 
+std::vector<PromptToken> shown(const tokenizer::Tokenizer& tokenizer, std::span<const int32_t> prompt) {
+  std::vector<PromptToken> tokens;
+  for (const int32_t id : prompt) tokens.push_back({id, label_of(tokenizer, id)});
+  return tokens;
+}
+
 Result<int> explain_model(const ExplainCommand& command) {
   PELLUCID_TRY(std::string context, text_or_stdin(command.prompt));
   if (context.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
@@ -88,8 +102,11 @@ Result<int> explain_model(const ExplainCommand& command) {
   options.max_tokens = command.steps;
 
   StepWriter writer(command);
+  const std::vector<PromptToken> prompt_tokens = shown(engine.tokenizer(), prompt);
+  bool started = false;
   const InterruptFlag interrupt;
   const auto show = [&](const generation::StepView& view) -> Result<void> {
+    if (!std::exchange(started, true)) PELLUCID_CHECK(writer.prompt(prompt_tokens));
     const DrawAddress address{{}, options.seed, options.stream, static_cast<uint64_t>(view.index)};
     PELLUCID_TRY(ExplainedStep step, explain_step(view.logits, options.settings, address, command.top));
     step.label = [&engine](int32_t id) { return label_of(engine.tokenizer(), id); };
@@ -109,6 +126,7 @@ Result<int> explain_model(const ExplainCommand& command) {
   PELLUCID_CHECK(shown);
   PELLUCID_CHECK(writer.finish({{"model", loaded.path},
                                 {"prompt_tokens", to_json(prompt)},
+                                {"prompt", prompt_json(prompt_tokens)},
                                 {"tokens", to_json(done.tokens)},
                                 {"seed", options.seed},
                                 {"settings", settings_json(options.settings)}}));
@@ -154,6 +172,10 @@ void add_explain(CLI::App& app, Action& action) {
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
   add_given_options(*command, options->given);
+  command
+      ->add_option("--width", options->width, "columns of the text (default: 80, or a narrower terminal's)")
+      ->check(CLI::Range(40, 1000))
+      ->type_name("N");
   command->add_option("--color,--colour", options->colour, "auto, always or never; NO_COLOR counts for auto")
       ->transform(CLI::CheckedTransformer(kColours).description(""))
       ->type_name("WHEN");

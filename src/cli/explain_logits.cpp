@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace pellucid::cli {
@@ -35,16 +37,33 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
+/// What no stage could work with is the user's mistake here, not a model's.
+Result<void> check_logits(const std::string& name, const std::vector<float>& row) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (!(row[i] < kInfinity))
+      return refused(name, fmt::format("entry {} is {}: a logit is a number or -inf", i + 1, row[i]));
+  }
+  if (std::all_of(row.begin(), row.end(), [](float x) { return x == -kInfinity; }))
+    return refused(name, "every token is ruled out");
+  return {};
+}
+
 Result<std::vector<float>> logits_of(const ExplainLogitsOptions& options) {
   if (options.logits.has_value() == options.probabilities.has_value()) {
     return refused("cannot explain a draw", "either --logits or --probs must be given");
   }
-  if (options.logits) return parse_floats("--logits", *options.logits);
+  if (options.logits) {
+    PELLUCID_TRY(std::vector<float> row, parse_floats("--logits", *options.logits));
+    PELLUCID_CHECK(check_logits("--logits", row));
+    return row;
+  }
   PELLUCID_TRY(std::vector<float> row, parse_floats("--probs", *options.probabilities));
   for (float& x : row) {
     if (!(x >= 0 && x <= 1)) return refused("--probs", fmt::format("{} is not between 0 and 1", x));
     x = std::log(x);
   }
+  PELLUCID_CHECK(check_logits("--probs", row));
   return row;
 }
 
@@ -79,7 +98,7 @@ Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options) {
       return refused("--labels", fmt::format("there are {} labels for {} tokens", labels.size(), row.size()));
     }
   } else {
-    for (size_t id = 0; id < row.size(); ++id) labels.push_back(std::to_string(id));
+    for (size_t id = 0; id < row.size(); ++id) labels.push_back(fmt::format("#{}", id));
   }
   DrawAddress address;
   address.seed = options.seed;

@@ -16,9 +16,9 @@ namespace pellucid::cli {
 struct ExplainLogitsOptions {
   std::optional<std::string> logits;         // "10,8,5,2,1,0.5"; or
   std::optional<std::string> probabilities;  // ".4,.3,.2,.1": their logarithms are the logits
-  std::optional<std::string> labels;  // "cat,dog,...": one for each token; its number where there are none
-  std::optional<std::string> draw;    // u, e.g. "0.75"; else the draw of (seed, 0, 0)
-  std::string context;                // text before the step
+  std::optional<std::string> labels;         // "cat,dog,...": one for each token; "#0", "#1", ... without
+  std::optional<std::string> draw;           // u, e.g. "0.75"; else the draw of (seed, 0, 0)
+  std::string context;                       // text before the step
   sampling::Settings settings;
   uint64_t seed = 0;
   size_t top = 10;  // candidates in the table
@@ -28,8 +28,8 @@ struct ExplainLogitsOptions {
 Result<std::vector<float>> parse_floats(const std::string& name, const std::string& text);
 
 /// The step, ready for explain_text() or explain_json(). Errors: kUsage (lists that don't parse or don't
-/// match, a probability outside [0, 1], both or neither list, a draw outside [0, 1), settings), kNumeric
-/// (NaN, +inf, all -inf).
+/// match, a probability outside [0, 1], both or neither list, NaN, +inf, all -inf, a draw outside [0, 1),
+/// settings).
 Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options);
 
 }  // namespace pellucid::cli

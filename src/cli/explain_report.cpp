@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/terminal.h"
@@ -21,6 +23,7 @@ using sampling::StageReport;
 constexpr std::string_view kBold = "1";
 constexpr std::string_view kFaint = "2";
 constexpr std::string_view kGreen = "32";
+constexpr std::string_view kYellow = "33";
 constexpr std::string_view kBoldGreen = "1;32";
 
 /// "top_k" as people write it: "top-k".
@@ -71,7 +74,7 @@ double final_probability(const CandidateHistory& candidate) {
   return (candidate.after.empty() ? candidate.before : candidate.after.back())->probability;
 }
 
-/// Why a candidate is no longer there: "top-k: rank 4 > 3".
+/// Why a candidate is no longer there: "top-k: rank 4 > 3". The column of the stage says where, too.
 std::string removal(const sampling::WatchedChain& chain, const CandidateHistory& candidate) {
   if (!candidate.before) return "ruled out before the chain";
   const std::optional<size_t> by = candidate.removed_by();
@@ -114,12 +117,19 @@ Column stage_column(const sampling::WatchedChain& chain, size_t index) {
   return column;
 }
 
-std::vector<Column> columns_of(const ExplainedStep& step) {
-  constexpr size_t kTokenWidth = 16;
+/// Columns that a table's row takes, with its mark and the gaps.
+size_t width_of(const std::vector<Column>& columns) {
+  size_t width = 2;
+  for (const Column& column : columns) width += column.width() + 1;
+  return width;
+}
+
+/// The tokens get what the numbers and a reason leave of `width`, and never less than says something.
+std::vector<Column> columns_of(const ExplainedStep& step, size_t width) {
+  constexpr size_t kReasonWidth = 16;
   const sampling::WatchedChain& chain = step.chain;
   std::vector<Column> columns{{"token", {}}, {"id", {}}, {"logit", {}}};
   for (const CandidateHistory& candidate : chain.candidates) {
-    columns[0].cells.push_back(quoted_token(step.label(candidate.id), kTokenWidth));
     columns[1].cells.push_back(std::to_string(candidate.id));
     columns[2].cells.push_back(std::isinf(candidate.raw_logit) ? "-inf" : number(candidate.raw_logit));
   }
@@ -131,6 +141,11 @@ std::vector<Column> columns_of(const ExplainedStep& step) {
     last.cells.push_back(candidate.survived() ? number(final_probability(candidate)) : "0");
   }
   columns.push_back(std::move(last));
+  const size_t used = width_of(columns) + kReasonWidth;
+  const size_t room = std::clamp<size_t>(width - std::min(width, used), 8, 16);
+  for (const CandidateHistory& candidate : chain.candidates) {
+    columns[0].cells.push_back(quoted_token(step.label(candidate.id), room));
+  }
   return columns;
 }
 
@@ -145,16 +160,28 @@ std::string others_row(const sampling::TailHistory& tail) {
                    : fmt::format("{}; {} left, {}", row, grouped(left), percent(mass));
 }
 
+/// The reasons, in columns of `room`: without the name of the stage where one would not fit.
+std::vector<std::string> reasons(const sampling::WatchedChain& chain, size_t room) {
+  std::vector<std::string> all;
+  for (const CandidateHistory& candidate : chain.candidates) {
+    all.push_back(candidate.survived() ? "" : removal(chain, candidate));
+  }
+  if (std::all_of(all.begin(), all.end(), [&](const std::string& one) { return one.size() <= room; }))
+    return all;
+  for (std::string& one : all) {
+    const size_t colon = one.find(": ");
+    one = one.substr(colon == std::string::npos ? 0 : colon + 2).substr(0, room);
+  }
+  return all;
+}
+
 std::string table(const ExplainedStep& step, const ReportStyle& style) {
   const sampling::WatchedChain& chain = step.chain;
-  const std::vector<Column> columns = columns_of(step);
+  const std::vector<Column> columns = columns_of(step, style.width);
   std::vector<size_t> widths;
-  size_t used = 2;
-  for (const Column& column : columns) {
-    widths.push_back(column.width());
-    used += widths.back() + 1;
-  }
-  const size_t room = style.width > used + 8 ? style.width - used : 8;  // of the bar
+  for (const Column& column : columns) widths.push_back(column.width());
+  const size_t room = style.width - std::min(style.width, width_of(columns));  // of the bar or the reason
+  const std::vector<std::string> why = reasons(chain, room);
   const auto line = [&](auto&& cell_of, std::string_view mark) {
     std::string text(mark);
     for (size_t i = 0; i < columns.size(); ++i) {
@@ -176,7 +203,7 @@ std::string table(const ExplainedStep& step, const ReportStyle& style) {
       text += styled(row, drawn ? kBoldGreen : "", style.colour && drawn);
       text += styled(bar(final_probability(candidate), std::min<size_t>(room, 40)), kGreen, style.colour);
     } else {
-      text += styled(row + removal(chain, candidate), kFaint, style.colour);
+      text += styled(row + why[i], kFaint, style.colour);
     }
     text += '\n';
   }
@@ -220,12 +247,34 @@ std::string strip(const ExplainedStep& step, const ReportStyle& style) {
   return text + "┤ 1\n";
 }
 
-/// "seed 1, stream 0, step 3", where the draw's number came from.
-std::string address(const RandomDraw& random) {
+/// Where a draw's number came from.
+DrawAddress address_of(const RandomDraw& random) {
   const auto joined = [](uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; };
   const auto& [step_low, step_high, stream_low, stream_high] = random.counter;
-  return fmt::format("seed {}, stream {}, step {}", joined(random.key[0], random.key[1]),
-                     joined(stream_low, stream_high), joined(step_low, step_high));
+  return {random.u, joined(random.key[0], random.key[1]), joined(stream_low, stream_high),
+          joined(step_low, step_high)};
+}
+
+std::string source_lines(const RandomDraw& random) {
+  const DrawAddress address = address_of(random);
+  return fmt::format("{}{} / 2^53\n", labelled("u"), random.integer) +
+         fmt::format("{}Philox4x32-10: seed {}, stream {}, step {}\n", labelled("from"), address.seed,
+                     address.stream, address.step);
+}
+
+/// How nearly it was another token.
+std::string closeness_lines(const ExplainedStep& step, const ReportStyle& style) {
+  const bool greedy = sampling::greedy(step.settings);
+  const std::string flag = near_tie(step) ? styled("  << near tie", kYellow, style.colour) : "";
+  std::string text = labelled("margin");
+  if (step.chain.result.candidates.size() == 1) {
+    text += fmt::format("{}one token is left: any u gives it\n", greedy ? "greedy: " : "only ");
+  } else {
+    text += fmt::format("{} to the nearest boundary{}\n", number(step.draw.margin), flag);
+  }
+  if (!step.gap) return text;
+  return text + fmt::format("{}{} between the logits of the two best{}\n", labelled("gap"), number(*step.gap),
+                            greedy ? flag : "");
 }
 
 std::string draw_lines(const ExplainedStep& step, const ReportStyle& style) {
@@ -233,17 +282,28 @@ std::string draw_lines(const ExplainedStep& step, const ReportStyle& style) {
   std::string line =
       fmt::format("{}u = {} in [{:.4g}, {:.4g}) -> ", labelled("draw"), draw.u, draw.low, draw.high);
   const size_t room = style.width - std::min(style.width, line.size());
-  line += styled(quoted_token(step.label(draw.token), std::clamp<size_t>(room, 10, 40)), kBoldGreen,
-                 style.colour);
+  line +=
+      styled(quoted_token(step.label(draw.token), std::clamp<size_t>(room, 4, 40)), kBoldGreen, style.colour);
   std::string text = line + '\n';
-  if (draw.random) text += fmt::format("{}Philox4x32-10 of {}\n", labelled("u from"), address(*draw.random));
+  if (draw.random) text += source_lines(*draw.random);
   text += strip(step, style);
   text += fmt::format("{}{}\n", labelled("probability"), number(draw.probability));
-  const sampling::Candidates& left = step.chain.result.candidates;
-  if (left.size() == 1) return text + labelled("margin") + "only one token is left: any u gives it\n";
-  text += fmt::format("{}{} to the nearest boundary\n", labelled("margin"), number(draw.margin));
-  return text + fmt::format("{}{} between the logits of the two best\n", labelled("gap"),
-                            number(left.logits()[0] - left.logits()[1]));
+  return text + closeness_lines(step, style);
+}
+
+/// The difference of the two largest, if there are two above -infinity.
+std::optional<double> gap_of(std::span<const float> logits) {
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  float best = kNone;
+  float second = kNone;
+  for (const float x : logits) {
+    if (x > best)
+      second = std::exchange(best, x);
+    else
+      second = std::max(second, x);
+  }
+  if (second == kNone) return std::nullopt;
+  return static_cast<double>(best) - static_cast<double>(second);
 }
 
 // JSON
@@ -270,22 +330,24 @@ boost::json::object to_json(const StageReport& report) {
   return object;
 }
 
-boost::json::object to_json(const ExplainedStep& step, const CandidateHistory& candidate) {
-  const std::string bytes = step.label(candidate.id);
-  boost::json::object object{{"id", candidate.id},
-                             {"token", replaced_utf8(bytes)},
-                             {"bytes", nullptr},
-                             {"logit", nullptr},
-                             {"before", to_json(candidate.before)},
-                             {"after", boost::json::array()},
-                             {"removed_by", nullptr},
-                             {"reason", nullptr},
-                             {"probability", final_probability(candidate)}};
-  if (!is_utf8(bytes)) {
+boost::json::object to_json(const PromptToken& token) {
+  boost::json::object object{{"id", token.id}, {"token", replaced_utf8(token.bytes)}, {"bytes", nullptr}};
+  if (!is_utf8(token.bytes)) {
     boost::json::array list;
-    for (const char byte : bytes) list.emplace_back(static_cast<unsigned char>(byte));
+    for (const char byte : token.bytes) list.emplace_back(static_cast<unsigned char>(byte));
     object["bytes"] = std::move(list);
   }
+  return object;
+}
+
+boost::json::object to_json(const ExplainedStep& step, const CandidateHistory& candidate) {
+  boost::json::object object = to_json(PromptToken{candidate.id, step.label(candidate.id)});
+  object["logit"] = nullptr;
+  object["before"] = to_json(candidate.before);
+  object["after"] = boost::json::array();
+  object["removed_by"] = nullptr;
+  object["reason"] = nullptr;
+  object["probability"] = final_probability(candidate);
   if (!std::isinf(candidate.raw_logit)) object["logit"] = static_cast<double>(candidate.raw_logit);
   for (const auto& standing : candidate.after) object["after"].as_array().push_back(to_json(standing));
   if (const auto by = candidate.removed_by()) {
@@ -318,9 +380,15 @@ boost::json::object draw_json(const ExplainedStep& step) {
                              {"low", draw.low},
                              {"high", draw.high},
                              {"margin", draw.margin},
+                             {"greedy", sampling::greedy(step.settings)},
+                             {"near_tie", near_tie(step)},
                              {"random", nullptr}};
   if (draw.random) {
-    object["random"] = boost::json::object{{"key", to_json(draw.random->key)},
+    const DrawAddress address = address_of(*draw.random);
+    object["random"] = boost::json::object{{"seed", address.seed},
+                                           {"stream", address.stream},
+                                           {"step", address.step},
+                                           {"key", to_json(draw.random->key)},
                                            {"counter", to_json(draw.random->counter)},
                                            {"integer", draw.random->integer}};
   }
@@ -335,6 +403,7 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   ExplainedStep step;
   step.step = static_cast<size_t>(address.step);
   step.settings = settings;
+  step.gap = gap_of(logits);
   if (address.u) {
     PELLUCID_TRY(step.draw, sampling::draw_at(fast.candidates, *address.u));
   } else {
@@ -345,8 +414,38 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   return step;
 }
 
+bool near_tie(const ExplainedStep& step) {
+  constexpr double kNearGap = 0.01;
+  constexpr double kNearMargin = 0.001;
+  return sampling::greedy(step.settings) ? step.gap && *step.gap < kNearGap : step.draw.margin < kNearMargin;
+}
+
+std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style) {
+  constexpr size_t kTokenWidth = 24;
+  std::string text =
+      styled(fmt::format("prompt, {} {}", grouped(prompt.size()), prompt.size() == 1 ? "token" : "tokens"),
+             kBold, style.colour);
+  size_t column = style.width;
+  for (const PromptToken& token : prompt) {
+    const std::string quoted = quoted_token(token.bytes, kTokenWidth);
+    const std::string id = std::to_string(token.id);
+    const size_t width = display_width(quoted) + id.size() + 3;
+    const bool wraps = column + width > style.width;
+    text += wraps ? "\n  " : "  ";
+    column = (wraps ? 0 : column) + width;
+    text += quoted + ' ' + styled(id, kFaint, style.colour);
+  }
+  return text + '\n';
+}
+
+boost::json::array prompt_json(std::span<const PromptToken> prompt) {
+  boost::json::array list;
+  for (const PromptToken& token : prompt) list.push_back(to_json(token));
+  return list;
+}
+
 std::string explain_text(const ExplainedStep& step, const ReportStyle& style) {
-  const std::string where = fmt::format("step {} after ", step.step + 1);
+  const std::string where = fmt::format("step {} after ", step.step);
   std::string text = styled(where, kBold, style.colour);
   text += quoted_tail(step.context, std::max<size_t>(style.width, 40) - where.size());
   text += "\n\n" + table(step, style) + '\n' + stage_lines(step) + draw_lines(step, style);
@@ -371,11 +470,7 @@ boost::json::object explain_json(const ExplainedStep& step) {
                              {"others", to_json(step.chain.tail)},
                              {"draw", draw_json(step)},
                              {"gap", nullptr}};
-  const sampling::Candidates& left = step.chain.result.candidates;
-  if (left.size() > 1) {
-    object["gap"] = boost::json::object{{"logit", left.logits()[0] - left.logits()[1]},
-                                        {"probability", left.probability(0) - left.probability(1)}};
-  }
+  if (step.gap) object["gap"] = *step.gap;
   return object;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "sampling/draw.h"
@@ -23,46 +24,61 @@ struct ExplainedStep {
   sampling::Settings settings;
   sampling::WatchedChain chain;  // watches the token drawn, too
   sampling::Draw draw;
+  std::optional<double> gap;  // between the two largest raw logits; none where only one is finite
   std::function<std::string(int32_t)> label;  // the bytes of a token
 };
 
-/// Runs chain and draw on a row of logits, watching the `top` best and the token drawn. With `u` that is the
-/// draw's number; without, the draw is (seed, stream, step). Errors: as watch_chain() and draw_at(). The
-/// caller fills in continued, context and label.
+/// True where a little noise could have given another token: if greedy, a gap below 0.01; else u within 0.001
+/// of a boundary. Conventions of this report, to draw the eye.
+bool near_tie(const ExplainedStep& step);
+
+/// Where the draw's number comes from: `u` itself where it is given, else (seed, stream, step).
 struct DrawAddress {
   std::optional<double> u;
   uint64_t seed = 0;
   uint64_t stream = 0;
   uint64_t step = 0;
 };
+
+/// Runs chain and draw on a row of logits, watching the `top` best and the token drawn. The caller fills in
+/// context, continued and label. Errors: as watch_chain() and draw_at().
 Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling::Settings& settings,
                                    const DrawAddress& address, size_t top);
 
 struct ReportStyle {
-  size_t width = 80;    // columns, at least 40
+  size_t width = 80;    // columns; no line of the report is wider, if there are at least 80
   bool colour = false;  // ECMA-48 colours
 };
+
+/// A token of the prompt: its id and its bytes.
+struct PromptToken {
+  int32_t id;
+  std::string bytes;
+};
+
+/// The prompt's tokens with their ids, as many to a line as fit; each line ends in '\n'.
+std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style);
+
+/// The same: a list of {`id`, `token`, `bytes`}, which are as in the candidates of explain_json().
+boost::json::array prompt_json(std::span<const PromptToken> prompt);
 
 /// Lines, each ending in '\n': the context; a row for each watched candidate with its logit, what each stage
 /// made of it, and its final probability with a bar, or where and why it left; the others in one row; a line
 /// for each stage; the draw. Numbers have four decimals.
 std::string explain_text(const ExplainedStep& step, const ReportStyle& style);
 
-/// The same at full precision (every number reads back to the same bits):
+/// The same at full precision: every number reads back to the same bits, none is NaN or infinite.
 /// - `step`; `context` and `text` (before and after the step; what isn't UTF-8 is U+FFFD); `vocabulary`;
-///   `entropy_bits` before the first stage;
-/// - `stages`: {`name`, `skipped`, `setting`, `entered`, `kept`, `removed`, `threshold`, `mass_kept`,
-/// `entropy_bits`,
-///   `summary`}; threshold is null where the stage was skipped;
-/// - `candidates`: {`id`, `token`, `bytes` (null where token tells them), `logit` (null for -infinity),
-/// `before`
-///   ({`rank`, `logit`, `probability`} or null), `after` (the same for each stage), `removed_by` (a stage or
-///   null), `reason` (or null), `probability` (final)};
-/// - `others`: {`count`, `probability`, `after`: [{`count`, `probability`}]};
-/// - `draw`: {`u`, `token`, `id`, `rank`, `probability`, `low`, `high`, `margin`, `random`: null or {`key`,
-/// `counter`,
-///   `integer`}};
-/// - `gap`: {`logit`, `probability`} between the two best that are left, null where one is.
+///   `entropy_bits` before the first stage.
+/// - `stages`: {`name`, `skipped`, `setting`, `entered`, `kept`, `removed`, `threshold` (null where skipped),
+///   `mass_kept`, `entropy_bits`, `summary`}.
+/// - `candidates`: {`id`, `token`, `bytes` (a list of numbers, null where `token` tells them), `logit` (null
+///   for -infinity), `before` ({`rank`, `logit`, `probability`} or null), `after` (the same for each stage),
+///   `removed_by` (a stage or null), `reason` (or null), `probability` (final)}.
+/// - `others`: {`count`, `probability`, `after`: [{`count`, `probability`}]}.
+/// - `draw`: {`u`, `token`, `id`, `rank`, `probability`, `low`, `high`, `margin`, `greedy`, `near_tie`,
+///   `random`: null or {`seed`, `stream`, `step`, `key`, `counter`, `integer`}}; u is integer / 2^53.
+/// - `gap`: between the two largest raw logits, null where there is one.
 boost::json::object explain_json(const ExplainedStep& step);
 
 }  // namespace pellucid::cli

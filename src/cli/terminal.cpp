@@ -28,11 +28,11 @@ bool use_colour(ColourChoice choice, const TerminalFacts& facts) {
   return facts.is_terminal && facts.term && !facts.term->empty() && *facts.term != "dumb";
 }
 
-size_t terminal_width(int descriptor) {
+size_t report_width(int descriptor) {
   constexpr size_t kUsual = 80;
   winsize size{};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsual;
-  return std::clamp<size_t>(size.ws_col, 40, 200);
+  return std::clamp<size_t>(size.ws_col, 40, kUsual);
 }
 
 std::string styled(std::string_view text, std::string_view style, bool colour) {

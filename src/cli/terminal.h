@@ -23,8 +23,9 @@ TerminalFacts terminal_facts(int descriptor);
 /// set and isn't "dumb".
 bool use_colour(ColourChoice choice, const TerminalFacts& facts);
 
-/// Columns of the terminal behind `descriptor`, within [40, 200]; 80 where there is none.
-size_t terminal_width(int descriptor);
+/// Columns of a report where none are asked for: 80, or less in a terminal that is narrower (at least 40).
+/// Never more: lines stay readable, and one width gives one text.
+size_t report_width(int descriptor);
 
 /// `text` in a style of ECMA-48, e.g. "1" bold, "2" faint, "32" green; as it is where `colour` is false.
 std::string styled(std::string_view text, std::string_view style, bool colour);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <random>
 #include <sstream>
 
@@ -122,7 +124,7 @@ TEST(ExplainText, GreedySaysSo) {
     EXPECT_EQ(step.draw.token, 0);
     const std::string text = explain_text(step, {});
     EXPECT_NE(text.find("0 is greedy"), std::string::npos) << text;
-    EXPECT_NE(text.find("only one token is left"), std::string::npos) << text;
+    EXPECT_NE(text.find("greedy: one token is left"), std::string::npos) << text;
   }
 }
 
@@ -137,7 +139,7 @@ TEST(ExplainText, TheOthersAndTheTokenDrawnAreAlwaysThere) {
   const ExplainedStep step = step_of(options);
   ASSERT_EQ(step.chain.candidates.size(), 4U);
   const std::string text = explain_text(step, {});
-  EXPECT_NE(text.find("> \"" + std::to_string(step.draw.token) + "\""), std::string::npos) << text;
+  EXPECT_NE(text.find("> \"#" + std::to_string(step.draw.token) + "\""), std::string::npos) << text;
   // 1,996 of weight 1 beside exp(5) and three.
   EXPECT_NE(text.find("+1,996 others, 92.9 %; 1,996 left, 92.9 %"), std::string::npos) << text;
 }
@@ -154,6 +156,70 @@ TEST(ExplainText, FitsTheTerminalAndColoursOnlyWhenAsked) {
     coloured.erase(at, coloured.find('m', at) + 1 - at);
   }
   EXPECT_EQ(coloured, explain_text(step_of(the_cat()), {80, false}));
+}
+
+TEST(ExplainText, FitsEightyColumnsWhateverTheNumbersAndLabelsAre) {
+  std::mt19937 random(7);
+  const std::vector<std::string> kLabels{"字字字字字字字字字字字字",
+                                         "👩‍👩‍👧‍👦🏳️‍🌈🎉🎉🎉🎉🎉",
+                                         "\x1b[31m\x07\b\x7f",
+                                         std::string(300, 'w'),
+                                         "a\u0301\u0301\u0301",
+                                         "\xf0\x9f",
+                                         "\u202eabc",
+                                         "",
+                                         "\t\r\n\\\""};
+  for (int round = 0; round < 2'000; ++round) {
+    ExplainLogitsOptions options;
+    options.logits = "";
+    options.labels = "";
+    const double scale = std::pow(10.0, static_cast<double>(random() % 40) - 3);
+    for (int i = 0; i < 12; ++i) {
+      const double x = scale * (static_cast<double>(random() % 2'000) / 1e3 - 1);
+      *options.logits += (i ? "," : "") + std::to_string(std::clamp(x, -3e38, 3e38));
+      *options.labels += (i ? "," : "") + kLabels[random() % kLabels.size()];
+    }
+    options.settings.temperature = round % 5 == 0 ? 0 : static_cast<double>(1 + random() % 30) / 10;
+    options.settings.top_k = static_cast<int32_t>(random() % 14);
+    options.settings.top_p = static_cast<double>(1 + random() % 100) / 100;
+    options.seed = round % 2 == 0 ? random() : UINT64_MAX;
+    options.context = kLabels[random() % kLabels.size()];
+    if (round % 3 == 0) options.settings.order = {sampling::StageId::kTopP, sampling::StageId::kTemperature};
+    for (const std::string& line : lines_of(explain_text(step_of(options), {}))) {
+      ASSERT_LE(display_width(line), 80U) << line << "\n" << *options.logits;
+    }
+  }
+}
+
+TEST(ExplainText, ThePromptWrapsAndLosesNothing) {
+  std::vector<PromptToken> prompt;
+  for (int32_t i = 0; i < 300; ++i) prompt.push_back({i * 7, i % 11 == 0 ? "字\n" : "t" + std::to_string(i)});
+  const std::string text = prompt_text(prompt, {});
+  for (const std::string& line : lines_of(text)) EXPECT_LE(display_width(line), 80U) << line;
+  for (const PromptToken& token : prompt) {
+    const std::string said = quoted_token(token.bytes, 24) + ' ' + std::to_string(token.id);
+    EXPECT_NE(text.find(said), std::string::npos) << said;
+  }
+  EXPECT_EQ(prompt_json(prompt).size(), 300U);
+}
+
+TEST(ExplainText, FlagsNearTies) {
+  ExplainLogitsOptions options;
+  options.logits = "1,1,0";
+  options.settings.top_k = 2;
+  const auto near = [&](const char* u, double temperature) {
+    options.draw = u;
+    options.settings.temperature = temperature;
+    const ExplainedStep step = step_of(options);
+    EXPECT_EQ(explain_text(step, {}).find("near tie") != std::string::npos, near_tie(step));
+    return near_tie(step);
+  };
+  EXPECT_TRUE(near("0.5", 1));  // the boundary itself
+  EXPECT_TRUE(near("0.4995", 1));
+  EXPECT_FALSE(near("0.498", 1));
+  EXPECT_TRUE(near("0.1", 0)) << "equal logits, whatever u";
+  options.logits = "1,0.98,0";
+  EXPECT_FALSE(near("0.5", 0));
 }
 
 TEST(ExplainText, HostileLabelsStayOnTheirLine) {
@@ -190,8 +256,68 @@ TEST(ExplainJson, HoldsEveryBit) {
   EXPECT_EQ(as_written(json.at("stages").at(2).at("mass_kept")), *step.chain.result.reports[2].mass_kept);
   EXPECT_EQ(as_written(json.at("draw").at("high")), step.draw.high);
   EXPECT_EQ(json.at("draw").at("token").as_string(), "cat");
-  EXPECT_EQ(as_written(json.at("gap").at("logit")), 2);
+  EXPECT_EQ(as_written(json.at("gap")), 2);
   EXPECT_EQ(json.at("text").as_string(), "The cat");
+}
+
+/// Softmax, top-k, top-p and the draw once more, by the textbook in long double.
+TEST(ExplainJson, AgreesWithAnIndependentComputation) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<float> row(20);
+    ExplainLogitsOptions options;
+    options.logits = "";
+    for (float& x : row) {
+      x = static_cast<float>(random() % 1'000'000) / 1e5F;
+      *options.logits += (options.logits->empty() ? "" : ",") + std::to_string(x);
+    }
+    row = parse_floats("row", *options.logits).value();
+    options.settings.temperature = 0.25 + static_cast<double>(random() % 100) / 50;
+    options.settings.top_k = static_cast<int32_t>(1 + random() % 20);
+    options.settings.top_p = static_cast<double>(1 + random() % 98) / 100;
+    options.top = 20;
+    options.seed = random();
+
+    std::vector<size_t> order(row.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return row[a] > row[b]; });
+    order.resize(static_cast<size_t>(options.settings.top_k));
+    const auto weight = [&](size_t id) {
+      return std::exp((static_cast<long double>(row[id]) - static_cast<long double>(row[order[0]])) /
+                      static_cast<long double>(options.settings.temperature));
+    };
+    const auto total = [&] {
+      long double sum = 0;
+      for (const size_t id : order) sum += weight(id);
+      return sum;
+    };
+    const long double whole = total();
+    long double sum = 0;
+    size_t kept = 0;
+    while (kept < order.size() && sum / whole < static_cast<long double>(options.settings.top_p) - 1e-6L)
+      sum += weight(order[kept++]);
+    order.resize(std::max<size_t>(kept, 1));
+
+    const std::string text = boost::json::serialize(explain_json(step_of(options)));
+    for (const char* bad : {"nan", "NaN", "inf", "Infinity", "1e99999"}) {
+      ASSERT_EQ(text.find(bad), std::string::npos) << bad << " in " << text;
+    }
+    const boost::json::object json = boost::json::parse(text).as_object();
+    ASSERT_EQ(json.at("stages").at(2).at("kept").to_number<size_t>(), order.size());
+    const double u = json.at("draw").at("u").to_number<double>();
+    EXPECT_NEAR(u, std::ldexp(json.at("draw").at("random").at("integer").to_number<double>(), -53), 1e-15);
+    long double below = 0;
+    for (size_t rank = 0; rank < order.size(); ++rank) {
+      const boost::json::value& candidate = json.at("candidates").at(rank);
+      const long double p = weight(order[rank]) / total();
+      EXPECT_EQ(candidate.at("id").to_number<size_t>(), order[rank]);
+      EXPECT_NEAR(candidate.at("probability").to_number<double>(), static_cast<double>(p), 1e-14);
+      if (static_cast<double>(below) <= u && u < static_cast<double>(below + p)) {
+        EXPECT_EQ(json.at("draw").at("id").to_number<size_t>(), order[rank]);
+      }
+      below += p;
+    }
+  }
 }
 
 TEST(ExplainJson, MasksAndBytesThatAreNoTextAreNull) {
@@ -219,7 +345,7 @@ TEST(ExplainLogits, RefusesWhatItCannotUse) {
     refuse([&](Options& o) { o.logits = bad; }, ErrorCode::kUsage);
   }
   for (const char* bad : {"1,nan,3,4,5,6", "1,inf,3,4,5,6", "-inf,-inf,-inf,-inf,-inf,-inf"}) {
-    refuse([&](Options& o) { o.logits = bad; }, ErrorCode::kNumeric);
+    refuse([&](Options& o) { o.logits = bad; }, ErrorCode::kUsage);
   }
   for (const char* bad : {"1", "-0.1", "nan", "", "u", "0.5x"}) {
     refuse([&](Options& o) { o.draw = bad; }, ErrorCode::kUsage);
@@ -228,7 +354,7 @@ TEST(ExplainLogits, RefusesWhatItCannotUse) {
   refuse([](Options& o) { o.probabilities = "1"; }, ErrorCode::kUsage);
   refuse([](Options& o) { o.logits.reset(); }, ErrorCode::kUsage);
   refuse([](Options& o) { o.settings.top_p = 2; }, ErrorCode::kUsage);
-  for (const char* bad : {"0.5,1.5,0,0,0,0", "-0.5,1,0,0,0,0", "nan,1,0,0,0,0"}) {
+  for (const char* bad : {"0,0,0,0,0,0", "0.5,1.5,0,0,0,0", "-0.5,1,0,0,0,0", "nan,1,0,0,0,0"}) {
     refuse([&](Options& o) { o.logits.reset(), o.probabilities = bad; }, ErrorCode::kUsage);
   }
 }

@@ -12,7 +12,8 @@ void top_k(const Settings& settings, Candidates& candidates, StageReport& report
 }
 
 std::string top_k_summary(const StageReport& report) {
-  return fmt::format("kept {} of {}", report.kept, report.entered);
+  const std::string kept = fmt::format("kept {} of {}", report.kept, report.entered);
+  return report.removed() == 0 ? kept : fmt::format("{}, cut at logit {:.6g}", kept, report.threshold);
 }
 
 std::string top_k_reason(const StageReport& report, size_t rank) {
