@@ -122,7 +122,7 @@ void quantized_tile(const Tile& tile) {
   for (int t = 0; t < kTokens; ++t) acc[t] = set1(0.0F);
   for (int b = 0; b < n_blocks; ++b, planes += kUnits.plane_bytes) {
     const int8_t* x = tile.values + b * kBlockValues;
-    prefetch<kUnits.plane_bytes>(planes);
+    if constexpr (kTokens == 1) prefetch<kUnits.plane_bytes>(planes);
     BlockDots<kFormat, kTokens> dots;
     dots.template add<0>(planes, x, tile.n_cols);
     dots.template add<1>(planes, x, tile.n_cols);
