@@ -1,7 +1,7 @@
 /* The C interface of the Rust crate in this folder: chat templates in Jinja, as model files carry them.
  *
- * Nothing here prints, aborts, throws or keeps a pointer it was lent: texts are borrowed for the call and need no
- * terminator. A compiled template is immutable, so any number of threads may render it at once. */
+ * Nothing here prints, aborts, throws or keeps a pointer it was lent: texts are borrowed for the call and
+ * need no terminator. A compiled template is immutable, so any number of threads may render it at once. */
 #ifndef PELLUCID_BRIDGE_H
 #define PELLUCID_BRIDGE_H
 
@@ -45,8 +45,8 @@ typedef struct pellucid_template pellucid_template;
 pellucid_status pellucid_template_compile(pellucid_view source, pellucid_view bos, pellucid_view eos,
                                           pellucid_template** compiled, pellucid_text* error);
 
-/* Renders `n_messages` messages. *text becomes the prompt, or one line that says what is wrong; it is always to be
- * freed. `now` feeds strftime_now, which is not defined where it is NULL. */
+/* Renders `n_messages` messages. *text becomes the prompt, or one line that says what is wrong; it is always
+ * to be freed. `now` feeds strftime_now, which is not defined where it is NULL. */
 pellucid_status pellucid_template_render(const pellucid_template* compiled, const pellucid_message* messages,
                                          size_t n_messages, bool add_generation_prompt, const struct tm* now,
                                          pellucid_text* text);

@@ -108,6 +108,7 @@ const std::array<Chat::Command, 11> Chat::kCommands{{
 }};
 
 Result<int> Chat::run() {
+  const InterruptFlag between_answers;  // so that Ctrl-C never ends the program in passing
   if (console_.interactive) console_.say("Type a message, or /help. Ctrl-C stops an answer.\n");
   while (!status_) {
     const Line line = console_.read_line(console_.interactive ? kPrompt : "");
@@ -155,14 +156,14 @@ Result<void> Chat::handle(const Line& line) {
 Result<std::optional<std::string>> Chat::read_block(std::string_view first) {
   std::string block;
   std::string line(first);
-  for (;;) {
+  for (bool opening = true;; opening = false) {
     const size_t close = line.rfind(kQuotes);
     if (close != std::string::npos &&
         trimmed(std::string_view(line).substr(close + kQuotes.size())).empty()) {
       return std::optional(block + line.substr(0, close));
     }
     // The line of the opening quotes counts only if something follows them.
-    if (!block.empty() || !line.empty()) block += line + "\n";
+    if (!opening || !line.empty()) block += line + "\n";
     const Line next = console_.read_line(console_.interactive ? kMorePrompt : "");
     if (next.kind == Line::Kind::kInterrupted) {
       if (!console_.interactive) status_ = kInterrupted;
@@ -172,7 +173,6 @@ Result<std::optional<std::string>> Chat::read_block(std::string_view first) {
       if (console_.interactive) status_ = 0;
       return Error{ErrorCode::kUsage, "the message is not complete", "it began with \"\"\" and has no end"};
     }
-    if (block.empty() && next.text.empty()) block = "\n";
     line = next.text;
   }
 }

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -14,12 +14,6 @@ std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
 void raise_flag(int) { interrupted.store(true, std::memory_order_relaxed); }
-
-void set_handler(void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  ::sigaction(SIGINT, &action, nullptr);
-}
 
 Error refused() { return {ErrorCode::kIo, "cannot write to standard output", std::strerror(errno)}; }
 
@@ -39,10 +33,12 @@ Result<void> flush_output() {
 
 InterruptFlag::InterruptFlag() {
   interrupted.store(false, std::memory_order_relaxed);
-  set_handler(raise_flag);
+  struct sigaction action {};
+  action.sa_handler = raise_flag;
+  ::sigaction(SIGINT, &action, &previous_);
 }
 
-InterruptFlag::~InterruptFlag() { set_handler(SIG_DFL); }
+InterruptFlag::~InterruptFlag() { ::sigaction(SIGINT, &previous_, nullptr); }
 
 bool InterruptFlag::raised() const { return interrupted.load(std::memory_order_relaxed); }
 

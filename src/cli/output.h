@@ -1,7 +1,7 @@
 // Standard output with its failures seen, and Ctrl-C as a flag.
 #pragma once
 
-#include <atomic>
+#include <csignal>
 #include <string>
 #include <string_view>
 
@@ -19,7 +19,8 @@ Result<void> write_output(std::string_view text);
 /// Makes what was written visible now. Errors: kIo.
 Result<void> flush_output();
 
-/// While one lives, Ctrl-C sets a flag instead of ending the program.
+/// While one lives, Ctrl-C sets a flag instead of ending the program. A new one lowers the flag; they may
+/// nest.
 class InterruptFlag {
  public:
   InterruptFlag();
@@ -27,6 +28,9 @@ class InterruptFlag {
   InterruptFlag(const InterruptFlag&) = delete;
   InterruptFlag& operator=(const InterruptFlag&) = delete;
   [[nodiscard]] bool raised() const;
+
+ private:
+  struct sigaction previous_ {};
 };
 
 /// `text` with line breaks and other control characters escaped: for messages of one line.
