@@ -34,9 +34,10 @@ run: setup ## set up, build, fetch the default model, and watch it continue a se
 	$(PELLUCID_BINARY) generate "Once upon a time" -n 64 --seed 1
 	$(PELLUCID_BINARY) explain "Once upon a time" --steps 1 --seed 1
 
-# ctest and pytest come last: their closing lines are the summary.
+# ctest and pytest come last: their closing lines are the summary. One test at a time: some use all processors,
+# and some hold a bound on time.
 test: setup models check asan build ## everything that has to pass before a commit is shared
-	$(CTEST) --test-dir $(BUILD) -j $(JOBS)
+	$(CTEST) --test-dir $(BUILD)
 	$(PYTHON) -m pytest -q tests/python
 
 build: setup ## the release build: program, tests, benchmarks
