@@ -1,11 +1,14 @@
 // How each packed format lies in memory, as one row of constants per format: read by the packer and, at
 // compile time, by the kernels.
 //
-// A group is 16 rows. For a quantised format it holds three areas, each starting at a multiple of 64 bytes:
+// A group is 16 rows. For a quantised format it is one run of 64-byte lines that a product reads from the
+// first to the last, because a second stream of scales beside the codes halves what the hardware prefetchers
+// deliver:
 //
-//   halves  per span of 1 (or 8, K types) blocks: float16 scale[16], then float16 minimum[16] if there is one
-//   subs    K types, per block of 32 columns: two bytes per row, the integer sub-scales (see SubScales)
-//   planes  per block of 32 columns: the codes. A 64-byte vector holds 4 consecutive columns of 16 rows,
+//   halves  float16 scale[16] of two spans, or scale[16] and minimum[16] of one; a span is 1 (K types: 8)
+//   blocks subs    K types only, of two blocks: two bytes per row and block, the integer sub-scales (see
+//   SubScales) planes  of one block of 32 columns: the codes. A 64-byte vector holds 4 consecutive columns of
+//   16 rows,
 //           row r in bytes 4r .. 4r+3; "k-group j" is columns 4j .. 4j+3 of the block, j = 0 .. 7.
 //             8 bits   8 vectors: vector j is k-group j
 //             4 bits   4 vectors: low nibbles of vector j are k-group j, high nibbles k-group j + 4
@@ -13,6 +16,9 @@
 //             5 bits   the 4-bit vectors, then one: bit j is the high bit of k-group j
 //             3 bits   the 2-bit vectors, then one: bit j is the high bit of k-group j
 //             6 bits   the 4-bit vectors, then the 2-bit vectors of the high bits
+//
+// Each line stands right before the planes of the first block that needs it: Q4_0 is halves, planes, planes,
+// ...; Q4_K is halves, then four times (subs, planes, planes), ...
 //
 // A float format holds [n_cols][16] values. Scales are kept exactly as the file has them (a K type's minimum
 // with its sign turned, so that it is added), so a packed matrix is at most 4 % larger than its source.
@@ -25,9 +31,9 @@
 
 namespace pellucid::kernels {
 
-/// What the two bytes per row and block of the `subs` area are.
+/// What the two bytes per row and block of a `subs` line are.
 enum class SubScales : uint8_t {
-  kNone,       // no such area
+  kNone,       // no such line
   kScaleMin,   // uint8 sub-scale of the block, uint8 sub-minimum of the block
   kHalves,     // int8 sub-scale of columns 0..15, int8 sub-scale of columns 16..31
   kHalvesMin,  // the same as low nibbles; high nibbles: the sub-minimum of each half
@@ -68,31 +74,48 @@ constexpr const FormatRow& format_row(PackedFormat format) { return kFormats[sta
 constexpr uint8_t kIq4NlValues[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                       129, 141, 153, 166, 181, 197, 217, 241};
 
-/// Byte offsets within a group of 16 rows of n_cols columns.
-struct GroupLayout {
-  size_t span_bytes;   // float16 scales and minimums of one span
-  size_t subs;         // start of the sub-scales
-  size_t planes;       // start of the codes
-  size_t plane_bytes;  // codes of one block
-  size_t bytes;        // the whole group
+inline constexpr size_t kLineBytes = 64;
+
+/// Codes of one block of a group.
+constexpr size_t plane_bytes(PackedFormat format) {
+  return size_t{format_row(format).code_bits} * kLanes * kBlockValues / 8;
+}
+
+/// Byte offsets of one block within its group of 16 rows.
+struct BlockPlace {
+  size_t halves;  // of its span: float16 scale[16], then minimum[16] where there is one
+  size_t subs;    // two bytes per row
+  size_t planes;
 };
 
-constexpr GroupLayout group_layout(PackedFormat format, int n_cols) {
-  constexpr auto round_up = [](size_t n) { return (n + 63) / 64 * 64; };
+constexpr BlockPlace block_place(PackedFormat format, size_t block) {
   const FormatRow& row = format_row(format);
+  const bool has_subs = row.subs != SubScales::kNone;
+  const size_t halves_blocks =
+      size_t{row.scale_blocks} * (row.has_minimum ? 1 : 2);  // blocks of a halves line
+  // Where b blocks and so many lines end.
+  const auto before = [&](size_t b, size_t halves_lines, size_t subs_lines) {
+    return b * plane_bytes(format) + (halves_lines + (has_subs ? subs_lines : 0)) * kLineBytes;
+  };
+  const size_t halves_line = block / halves_blocks;
+  const size_t subs_line = block / 2;
+  BlockPlace place{};
+  place.halves = before(halves_line * halves_blocks, halves_line, halves_line * halves_blocks / 2);
+  place.halves += block % halves_blocks / row.scale_blocks * (kLineBytes / 2);
+  place.subs = before(subs_line * 2, halves_line + 1, subs_line) + block % 2 * (kLineBytes / 2);
+  place.planes = before(block, halves_line + 1, subs_line + 1);
+  return place;
+}
+
+/// Bytes of a group of 16 rows.
+constexpr size_t group_bytes(PackedFormat format, int n_cols) {
   const auto cols = static_cast<size_t>(n_cols);
-  GroupLayout layout{};
-  if (row.code_bits == 0) {
-    layout.bytes = round_up(cols * kLanes * (format == PackedFormat::kF32 ? 4 : 2));
-    return layout;
+  if (format_row(format).code_bits != 0) {
+    const size_t last = cols / kBlockValues - 1;
+    return block_place(format, last).planes + plane_bytes(format);
   }
-  const size_t n_blocks = cols / kBlockValues;
-  layout.span_bytes = size_t{row.has_minimum ? 2U : 1U} * kLanes * 2;
-  layout.plane_bytes = size_t{row.code_bits} * kLanes * kBlockValues / 8;
-  layout.subs = round_up(n_blocks / row.scale_blocks * layout.span_bytes);
-  layout.planes = layout.subs + (row.subs == SubScales::kNone ? 0 : round_up(n_blocks * kLanes * 2));
-  layout.bytes = layout.planes + n_blocks * layout.plane_bytes;
-  return layout;
+  const size_t bytes = cols * kLanes * (format == PackedFormat::kF32 ? 4 : 2);
+  return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
 }  // namespace pellucid::kernels

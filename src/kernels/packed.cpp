@@ -82,22 +82,17 @@ void load_codes(int code_bits, int lane, const std::byte* planes, uint8_t* codes
 void pack_quantized_row(PackedFormat format, const std::byte* source, int n_cols, int lane,
                         std::byte* group) {
   const FormatRow& row = format_row(format);
-  const GroupLayout layout = group_layout(format, n_cols);
   const TensorTypeInfo& type = info(row.type);
   const int blocks_per_source = static_cast<int>(type.block_values) / kBlockValues;
   SourceBlock block;
   for (int s = 0; s < n_cols / static_cast<int>(type.block_values); ++s) {
     read_block(format, source + static_cast<size_t>(s) * type.block_bytes, block);
-    std::byte* halves = group + static_cast<size_t>(s) * layout.span_bytes + lane * 2;
-    store(halves, block.scale);
-    if (row.has_minimum) store(halves + kLanes * 2, block.minimum);
     for (int i = 0; i < blocks_per_source; ++i) {
-      const auto b = static_cast<size_t>(s * blocks_per_source + i);
-      store_codes(row.code_bits, lane, block.codes + i * kBlockValues,
-                  group + layout.planes + b * layout.plane_bytes);
-      if (row.subs != SubScales::kNone) {
-        std::memcpy(group + layout.subs + b * kLanes * 2 + lane * 2, block.subs + 2 * i, 2);
-      }
+      const BlockPlace place = block_place(format, static_cast<size_t>(s * blocks_per_source + i));
+      store(group + place.halves + lane * 2, block.scale);
+      if (row.has_minimum) store(group + place.halves + kLanes * 2 + lane * 2, block.minimum);
+      if (row.subs != SubScales::kNone) std::memcpy(group + place.subs + lane * 2, block.subs + 2 * i, 2);
+      store_codes(row.code_bits, lane, block.codes + i * kBlockValues, group + place.planes);
     }
   }
 }
@@ -129,7 +124,7 @@ PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, 
   matrix.format = precision == Precision::kFloat32 ? PackedFormat::kF32 : native_format(type);
   matrix.n_rows = n_rows;
   matrix.n_cols = n_cols;
-  matrix.group_bytes = group_layout(matrix.format, n_cols).bytes;
+  matrix.group_bytes = group_bytes(matrix.format, n_cols);
   matrix.bytes = AlignedBuffer<std::byte>(static_cast<size_t>(matrix.n_groups()) * matrix.group_bytes);
   const TensorTypeInfo& row = info(type);
   const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
@@ -159,7 +154,6 @@ void unpack_row(const PackedMatrix& matrix, int row, float* out) {
   const std::byte* group = matrix.group(row / kLanes);
   const int lane = row % kLanes;
   const FormatRow& format = format_row(matrix.format);
-  const GroupLayout layout = group_layout(matrix.format, matrix.n_cols);
   if (format.code_bits == 0) {
     for (int k = 0; k < matrix.n_cols; ++k) {
       const size_t i = size_t{16} * k + lane;
@@ -170,16 +164,14 @@ void unpack_row(const PackedMatrix& matrix, int row, float* out) {
     return;
   }
   for (int b = 0; b < matrix.n_cols / kBlockValues; ++b) {
-    const std::byte* halves =
-        group + static_cast<size_t>(b / format.scale_blocks) * layout.span_bytes + lane * 2;
+    const BlockPlace place = block_place(matrix.format, static_cast<size_t>(b));
+    const std::byte* halves = group + place.halves + lane * 2;
     const float scale = half_to_float(load<uint16_t>(halves));
     const float minimum = format.has_minimum ? half_to_float(load<uint16_t>(halves + kLanes * 2)) : 0.0F;
-    uint8_t codes[kBlockValues];
-    load_codes(format.code_bits, lane, group + layout.planes + b * layout.plane_bytes, codes);
     uint8_t subs[2] = {};
-    if (format.subs != SubScales::kNone) {
-      std::memcpy(subs, group + layout.subs + size_t{2} * kLanes * b + lane * 2, 2);
-    }
+    if (format.subs != SubScales::kNone) std::memcpy(subs, group + place.subs + lane * 2, 2);
+    uint8_t codes[kBlockValues];
+    load_codes(format.code_bits, lane, group + place.planes, codes);
     dequantize_block(matrix.format, codes, scale, minimum, subs, out + b * kBlockValues);
   }
 }

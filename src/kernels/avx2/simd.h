@@ -180,14 +180,6 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return {_mm256_shuffle_epi8(values, index.low), _mm256_shuffle_epi8(values, index.high)};
 }
 
-constexpr int kPrefetchBytes = 2048;  // how far ahead of the codes in use
-template <int kBytes>
-inline void prefetch(const std::byte* p) {
-  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(p + kPrefetchBytes + i, _MM_HINT_T0);
-}
-
-/// VPMADDUBSW adds two products in int16 with saturation. Codes of up to 6 bits never saturate; how many of
-/// its results fit int16 together is kRun. Codes of 8 bits are made signed first: |w| * (x with the sign of
 /// w).
 template <int kBits, int kOffset>
 class Dot {

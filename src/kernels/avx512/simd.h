@@ -123,12 +123,6 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), index.v)};
 }
 
-constexpr int kPrefetchBytes = 4096;  // how far ahead of the codes in use, into L2
-template <int kBytes>
-inline void prefetch(const std::byte* p) {
-  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(p + kPrefetchBytes + i, _MM_HINT_T1);
-}
-
 template <int kBits, int kOffset>
 class Dot {
  public:

@@ -114,15 +114,14 @@ struct Tile {
 template <PackedFormat kFormat, int kTokens>
 void quantized_tile(const Tile& tile) {
   constexpr FormatRow kRow = format_row(kFormat);
-  constexpr GroupLayout kUnits = group_layout(kFormat, kRow.scale_blocks * kBlockValues);
-  const GroupLayout layout = group_layout(kFormat, tile.n_cols);
   const int n_blocks = tile.n_cols / kBlockValues;
-  const std::byte* planes = tile.group + layout.planes;
   F32 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = set1(0.0F);
-  for (int b = 0; b < n_blocks; ++b, planes += kUnits.plane_bytes) {
+  for (int b = 0; b < n_blocks; ++b) {
+    const BlockPlace place = block_place(kFormat, static_cast<size_t>(b));
+    const BlockScales scales = block_scales<kFormat>(tile.group + place.halves, tile.group + place.subs);
+    const std::byte* planes = tile.group + place.planes;
     const int8_t* x = tile.values + b * kBlockValues;
-    if constexpr (kTokens == 1) prefetch<kUnits.plane_bytes>(planes);
     BlockDots<kFormat, kTokens> dots;
     dots.template add<0>(planes, x, tile.n_cols);
     dots.template add<1>(planes, x, tile.n_cols);
@@ -132,8 +131,6 @@ void quantized_tile(const Tile& tile) {
     dots.template add<5>(planes, x, tile.n_cols);
     dots.template add<6>(planes, x, tile.n_cols);
     dots.template add<7>(planes, x, tile.n_cols);
-    const BlockScales scales = block_scales<kFormat>(tile.group + b / kRow.scale_blocks * kUnits.span_bytes,
-                                                     tile.group + layout.subs + b * kLanes * 2);
     for (int t = 0; t < kTokens; ++t) {
       const int64_t at = int64_t{t} * n_blocks + b;
       const F32 scale_x = set1(tile.scales[at]);

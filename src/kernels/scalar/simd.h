@@ -202,8 +202,6 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {  // index < 16
   for (int i = 0; i < 64; ++i) r.v[i] = table[index.v[i] & 15];
   return r;
 }
-template <int kBytes>
-inline void prefetch(const std::byte*) {}
 
 // Sums k-groups of (code - kOffset) * x for codes of kBits bits: 16 rows, 4 columns an add().
 template <int kBits, int kOffset>
