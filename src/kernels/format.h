@@ -13,9 +13,9 @@
 //             8 bits   8 vectors: vector j is k-group j
 //             4 bits   4 vectors: low nibbles of vector j are k-group j, high nibbles k-group j + 4
 //             2 bits   2 vectors: bits 2i, 2i+1 of vector h are k-group 4h + i
-//             5 bits   the 4-bit vectors, then one: bit j is the high bit of k-group j
-//             3 bits   the 2-bit vectors, then one: bit j is the high bit of k-group j
-//             6 bits   the 4-bit vectors, then the 2-bit vectors of the high bits
+//             5 bits   one vector whose bit j is the high bit of k-group j, then the 4-bit vectors
+//             3 bits   the same, then the 2-bit vectors
+//             6 bits   the 2-bit vectors of the high bits, then the 4-bit vectors
 //
 // Each line stands right before the planes of the first block that needs it: Q4_0 is halves, planes, planes,
 // ...; Q4_K is halves, then four times (subs, planes, planes), ...
@@ -79,6 +79,12 @@ inline constexpr size_t kLineBytes = 64;
 /// Codes of one block of a group.
 constexpr size_t plane_bytes(PackedFormat format) {
   return size_t{format_row(format).code_bits} * kLanes * kBlockValues / 8;
+}
+
+/// The part of it that stands first, the high bits of 3-, 5- and 6-bit codes.
+constexpr int high_plane_bytes(int code_bits) {
+  const int high_bits = code_bits == 3 || code_bits == 5 ? 1 : code_bits == 6 ? 2 : 0;
+  return high_bits * kLanes * kBlockValues / 8;
 }
 
 /// Byte offsets of one block within its group of 16 rows.

@@ -43,17 +43,16 @@ void store_codes(int code_bits, int lane, const uint8_t* codes, std::byte* plane
     for (int j = 0; j < 8; ++j) word |= (words[j] >> shift & 0x01010101U) << j;
     return word;
   };
+  const int low = high_plane_bytes(code_bits) / 64;  // the first vector of the low bits
   if (code_bits == 8) {
     for (int j = 0; j < 8; ++j) put(j, words[j]);
   } else if (code_bits >= 4) {
-    for (int j = 0; j < 4; ++j) put(j, (words[j] & 0x0F0F0F0FU) | (words[j + 4] & 0x0F0F0F0FU) << 4);
-    if (code_bits == 5) put(4, high_bits(4));
-    if (code_bits == 6) {
-      for (int h = 0; h < 2; ++h) put(4 + h, pairs(h, 4));
-    }
+    if (code_bits == 5) put(0, high_bits(4));
+    for (int h = 0; h < 2 && code_bits == 6; ++h) put(h, pairs(h, 4));
+    for (int j = 0; j < 4; ++j) put(low + j, (words[j] & 0x0F0F0F0FU) | (words[j + 4] & 0x0F0F0F0FU) << 4);
   } else {
-    for (int h = 0; h < 2; ++h) put(h, pairs(h, 0));
-    if (code_bits == 3) put(2, high_bits(2));
+    if (code_bits == 3) put(0, high_bits(2));
+    for (int h = 0; h < 2; ++h) put(low + h, pairs(h, 0));
   }
 }
 
@@ -61,18 +60,19 @@ void store_codes(int code_bits, int lane, const uint8_t* codes, std::byte* plane
 void load_codes(int code_bits, int lane, const std::byte* planes, uint8_t* codes) {
   uint32_t words[8];
   const auto get = [&](int vector) { return load<uint32_t>(planes + vector * 64 + lane * 4); };
+  const int low = high_plane_bytes(code_bits) / 64;
   for (int j = 0; j < 8; ++j) {
     const auto pair = [&](int first) { return get(first + j / 4) >> (2 * (j % 4)) & 0x03030303U; };
-    const auto high_bit = [&](int vector) { return get(vector) >> j & 0x01010101U; };
+    const auto high_bit = [&] { return get(0) >> j & 0x01010101U; };
     if (code_bits == 8) {
       words[j] = get(j);
     } else if (code_bits >= 4) {
-      words[j] = get(j % 4) >> (j / 4 * 4) & 0x0F0F0F0FU;
-      if (code_bits == 5) words[j] |= high_bit(4) << 4;
-      if (code_bits == 6) words[j] |= pair(4) << 4;
+      words[j] = get(low + j % 4) >> (j / 4 * 4) & 0x0F0F0F0FU;
+      if (code_bits == 5) words[j] |= high_bit() << 4;
+      if (code_bits == 6) words[j] |= pair(0) << 4;
     } else {
-      words[j] = pair(0);
-      if (code_bits == 3) words[j] |= high_bit(2) << 2;
+      words[j] = pair(low);
+      if (code_bits == 3) words[j] |= high_bit() << 2;
     }
   }
   std::memcpy(codes, words, sizeof(words));

@@ -6,18 +6,19 @@
 template <PackedFormat kFormat, int kGroup>
 [[gnu::always_inline]] inline Bytes block_codes(const std::byte* planes) {
   constexpr int kBits = format_row(kFormat).code_bits;
-  constexpr int kPair = 2 * (kGroup % 4);  // where the 2-bit plane keeps this k-group
+  constexpr int kPair = 2 * (kGroup % 4);  // where a vector of 2-bit codes keeps this k-group
+  constexpr int kHigh = high_plane_bytes(kBits);
   if constexpr (kBits == 8) {
     return load_bytes(planes + 64 * kGroup);
   } else if constexpr (kBits < 4) {
-    const Bytes low = field<kPair, 3>(load_bytes(planes + 64 * (kGroup / 4)));
+    const Bytes low = field<kPair, 3>(load_bytes(planes + kHigh + 64 * (kGroup / 4)));
     if constexpr (kBits == 2) return low;
-    if constexpr (kBits == 3) return merge<kGroup, 2, 1>(low, load_bytes(planes + 128));
+    if constexpr (kBits == 3) return merge<kGroup, 2, 1>(low, load_bytes(planes));
   } else {
-    const Bytes low = field<kGroup / 4 * 4, 15>(load_bytes(planes + 64 * (kGroup % 4)));
+    const Bytes low = field<kGroup / 4 * 4, 15>(load_bytes(planes + kHigh + 64 * (kGroup % 4)));
     if constexpr (kFormat == PackedFormat::kIQ4_NL) return lookup(kIq4NlValues, low);
-    if constexpr (kBits == 5) return merge<kGroup, 4, 1>(low, load_bytes(planes + 256));
-    if constexpr (kBits == 6) return merge<kPair, 4, 3>(low, load_bytes(planes + 256 + 64 * (kGroup / 4)));
+    if constexpr (kBits == 5) return merge<kGroup, 4, 1>(low, load_bytes(planes));
+    if constexpr (kBits == 6) return merge<kPair, 4, 3>(low, load_bytes(planes + 64 * (kGroup / 4)));
     return low;
   }
 }
@@ -212,12 +213,14 @@ void float_tile(const PackedMatrix& w, const Activations& x, float* y, int64_t y
   }
 }
 
+/// One token takes the groups one by one: a single stream of weights is read fastest.
 template <PackedFormat kFormat, int kTokens>
 void float_rows(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
                 int group_end, int token) {
+  constexpr int kGroups = kTokens == 1 ? 1 : kFloatGroups;
   int g = group_begin;
-  for (; g + kFloatGroups <= group_end; g += kFloatGroups) {
-    float_tile<kFormat, kFloatGroups, kTokens>(w, x, y, y_stride, g, token);
+  for (; g + kGroups <= group_end; g += kGroups) {
+    float_tile<kFormat, kGroups, kTokens>(w, x, y, y_stride, g, token);
   }
   for (; g < group_end; ++g) float_tile<kFormat, 1, kTokens>(w, x, y, y_stride, g, token);
 }
