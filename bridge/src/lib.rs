@@ -1,5 +1,7 @@
 //! The C interface, `include/pellucid_bridge.h`: pointers become slices, panics become statuses, and nothing else.
 
+mod charges;
+mod dialect;
 mod failure;
 mod limits;
 mod metering;

@@ -5,44 +5,17 @@
 //! `__walk`, `__scan`, `__few` and `__list` (see template.rs) where values are walked; whitespace control is resolved
 //! on the way, and statements keep their lines.
 
-use minijinja::machinery::ast::{self, BinOpKind, CallArg, CompareOpKind, Expr, Stmt, UnaryOpKind};
+use minijinja::machinery::ast::{self, CallArg, Expr, Stmt, UnaryOpKind};
 use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::Error;
 
+use crate::charges::{argument_meter, comparison, operator, SHALLOW_FILTERS, SHALLOW_TESTS};
 use crate::failure::{exceeded, invalid};
 
 /// Deepest expression; a chain of n operators counts n.
 const DEEPEST_EXPRESSION: usize = 250;
-
-/// Filters that look at their subject only, or charge by themselves.
-const SHALLOW_FILTERS: &[&str] = &[
-    "abs", "batch", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list",
-    "reverse", "round", "slice", "string", "tojson", "trim",
-];
-/// Filters that call other filters or tests, once a value.
-const CALLING_FILTERS: &[&str] = &["map", "reject", "rejectattr", "select", "selectattr"];
-/// Tests that look at the kind of their subject only.
-const SHALLOW_TESTS: &[&str] = &[
-    "boolean",
-    "defined",
-    "divisibleby",
-    "even",
-    "false",
-    "float",
-    "int",
-    "integer",
-    "iterable",
-    "mapping",
-    "none",
-    "number",
-    "odd",
-    "sequence",
-    "string",
-    "true",
-    "undefined",
-];
 
 /// The metered form of `source`, whose line ends are \n.
 pub fn rewrite(source: &str, syntax: SyntaxConfig) -> Result<String, Error> {
@@ -87,80 +60,77 @@ impl Writer {
                 self.expression(&s.expr)?;
                 self.push(" }}");
             }
+            Stmt::Set(s) => {
+                self.open("{% set", s.span().start_line);
+                self.target(&s.target)?;
+                self.push(" = ");
+                self.expression(&s.expr)?;
+                self.push(" %}");
+            }
+            Stmt::Continue(s) => {
+                self.open("{% continue", s.span().start_line);
+                self.push("%}");
+            }
+            Stmt::Break(s) => {
+                self.open("{% break", s.span().start_line);
+                self.push("%}");
+            }
             Stmt::ForLoop(s) => self.for_loop(s, s.span().start_line)?,
             Stmt::IfCond(s) => self.if_cond(s, s.span().start_line)?,
+            _ => self.block(statement)?,
+        }
+        Ok(())
+    }
+
+    /// A statement with a body and without branches.
+    fn block(&mut self, statement: &Stmt) -> Result<(), Error> {
+        match statement {
             Stmt::WithBlock(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("with ");
+                self.open("{% with", s.span().start_line);
                 for (i, (target, expr)) in s.assignments.iter().enumerate() {
                     self.push(if i > 0 { ", (" } else { "(" });
                     self.target(target)?;
                     self.push(") = ");
                     self.expression(expr)?;
                 }
-                self.push(" %}");
-                self.body(&s.body)?;
-                self.push("{% endwith %}");
-            }
-            Stmt::Set(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("set ");
-                self.target(&s.target)?;
-                self.push(" = ");
-                self.expression(&s.expr)?;
-                self.push(" %}");
+                self.close(&s.body, "{% endwith %}")
             }
             Stmt::SetBlock(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("set ");
+                self.open("{% set", s.span().start_line);
                 self.target(&s.target)?;
                 if let Some(filter) = &s.filter {
                     self.push(" | ");
                     self.filter_chain(filter)?;
                 }
-                self.push(" %}");
-                self.body(&s.body)?;
-                self.push("{% endset %}");
+                self.close(&s.body, "{% endset %}")
             }
             Stmt::FilterBlock(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("filter ");
+                self.open("{% filter", s.span().start_line);
                 self.filter_chain(&s.filter)?;
-                self.push(" %}");
-                self.body(&s.body)?;
-                self.push("{% endfilter %}");
+                self.close(&s.body, "{% endfilter %}")
             }
             Stmt::Macro(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("macro ");
+                self.open("{% macro", s.span().start_line);
                 self.push(s.name);
                 self.parameters(s)?;
-                self.push(" %}");
-                self.body(&s.body)?;
-                self.push("{% endmacro %}");
+                self.close(&s.body, "{% endmacro %}")
             }
             Stmt::CallBlock(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("call");
+                self.open("{% call", s.span().start_line);
                 self.parameters(&s.macro_decl)?;
                 self.push(" ");
                 self.call(&s.call)?;
-                self.push(" %}");
-                self.body(&s.macro_decl.body)?;
-                self.push("{% endcall %}");
+                self.close(&s.macro_decl.body, "{% endcall %}")
             }
-            Stmt::Continue(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("continue %}");
-            }
-            Stmt::Break(s) => {
-                self.open("{%", s.span().start_line);
-                self.push("break %}");
-            }
-            Stmt::Template(_) | Stmt::AutoEscape(_) | Stmt::Do(_) => {
-                return Err(invalid("a statement that chat templates do not have"))
-            }
+            _ => Err(invalid("a statement that chat templates do not have")),
         }
+    }
+
+    /// The end of an opening tag, the body and the closing tag.
+    fn close(&mut self, body: &[Stmt], end: &str) -> Result<(), Error> {
+        self.push(" %}");
+        self.body(body)?;
+        self.push(end);
         Ok(())
     }
 
@@ -176,8 +146,7 @@ impl Writer {
     }
 
     fn for_loop(&mut self, s: &ast::ForLoop, line: u16) -> Result<(), Error> {
-        self.open("{%", line);
-        self.push("for ");
+        self.open("{% for", line);
         self.target(&s.target)?;
         self.push(" in (");
         self.expression(&s.iter)?;
@@ -294,53 +263,65 @@ impl Writer {
             Expr::Call(c) => self.call(c)?,
             Expr::List(l) => self.sequence("[", &l.items, "]")?,
             Expr::Tuple(t) => self.sequence("(", &t.items, if t.items.is_empty() { ")" } else { ",)" })?,
-            Expr::Map(m) => {
-                self.push("{");
-                for (i, (key, value)) in m.keys.iter().zip(&m.values).enumerate() {
-                    self.push(if i > 0 { ", " } else { "" });
-                    self.metered("__walk", key)?;
-                    self.push(": ");
-                    self.expression(value)?;
-                }
-                self.push("}");
-            }
+            Expr::Map(m) => self.map(m)?,
             Expr::UnaryOp(u) => {
                 self.push(if matches!(u.op, UnaryOpKind::Not) { "(not " } else { "(-" });
                 self.expression(&u.expr)?;
                 self.push(")");
             }
-            Expr::IfExpr(i) => {
-                self.push("(");
-                self.expression(&i.true_expr)?;
-                self.push(" if ");
-                self.expression(&i.test_expr)?;
-                if let Some(other) = &i.false_expr {
-                    self.push(" else ");
-                    self.expression(other)?;
-                }
-                self.push(")");
-            }
+            Expr::IfExpr(i) => self.if_expression(i)?,
             Expr::BinOp(b) => self.binary(b)?,
-            Expr::Compare(c) => {
-                self.push("(");
-                self.metered("__walk", &c.expr)?;
-                for next in &c.ops {
-                    self.push(comparison(next.op));
-                    self.metered("__walk", &next.expr)?;
-                }
-                self.push(")");
-            }
+            Expr::Compare(c) => self.comparisons(c)?,
             Expr::Filter(f) => self.filter(f)?,
-            Expr::Test(t) => {
-                self.push("(");
-                self.metered(if SHALLOW_TESTS.contains(&t.name) { "" } else { "__walk" }, &t.expr)?;
-                self.push(" is ");
-                self.push(t.name);
-                self.arguments(&t.args, "__walk")?;
-                self.push(")");
-            }
+            Expr::Test(t) => self.test(t)?,
         }
         self.depth -= 1;
+        Ok(())
+    }
+
+    fn map(&mut self, m: &ast::Map) -> Result<(), Error> {
+        self.push("{");
+        for (i, (key, value)) in m.keys.iter().zip(&m.values).enumerate() {
+            self.push(if i > 0 { ", " } else { "" });
+            self.metered("__walk", key)?;
+            self.push(": ");
+            self.expression(value)?;
+        }
+        self.push("}");
+        Ok(())
+    }
+
+    fn if_expression(&mut self, i: &ast::IfExpr) -> Result<(), Error> {
+        self.push("(");
+        self.expression(&i.true_expr)?;
+        self.push(" if ");
+        self.expression(&i.test_expr)?;
+        if let Some(other) = &i.false_expr {
+            self.push(" else ");
+            self.expression(other)?;
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn comparisons(&mut self, c: &ast::Compare) -> Result<(), Error> {
+        self.push("(");
+        self.metered("__walk", &c.expr)?;
+        for next in &c.ops {
+            self.push(comparison(next.op));
+            self.metered("__walk", &next.expr)?;
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn test(&mut self, t: &ast::Test) -> Result<(), Error> {
+        self.push("(");
+        self.metered(if SHALLOW_TESTS.contains(&t.name) { "" } else { "__walk" }, &t.expr)?;
+        self.push(" is ");
+        self.push(t.name);
+        self.arguments(&t.args, "__walk")?;
+        self.push(")");
         Ok(())
     }
 
@@ -458,50 +439,6 @@ impl Writer {
         }
         self.push(text);
         self.metered(meter, &b.right)
-    }
-}
-
-/// The operator as written, its level (0: not to be chained) and what meters its operands.
-fn operator(op: BinOpKind) -> (&'static str, u8, &'static str) {
-    match op {
-        BinOpKind::ScOr => (" or ", 1, ""),
-        BinOpKind::ScAnd => (" and ", 2, ""),
-        BinOpKind::Add => (" + ", 3, ""),
-        BinOpKind::Sub => (" - ", 3, ""),
-        BinOpKind::Concat => (" ~ ", 4, "__walk"),
-        BinOpKind::Mul => (" * ", 5, ""),
-        BinOpKind::Div => (" / ", 5, ""),
-        BinOpKind::FloorDiv => (" // ", 5, ""),
-        BinOpKind::Rem => (" % ", 5, "__scan"),
-        BinOpKind::Pow => (" ** ", 0, ""),
-        BinOpKind::Eq => (" == ", 0, "__walk"),
-        BinOpKind::Ne => (" != ", 0, "__walk"),
-        BinOpKind::Lt => (" < ", 0, "__walk"),
-        BinOpKind::Lte => (" <= ", 0, "__walk"),
-        BinOpKind::Gt => (" > ", 0, "__walk"),
-        BinOpKind::Gte => (" >= ", 0, "__walk"),
-        BinOpKind::In => (" in ", 0, "__walk"),
-    }
-}
-
-fn comparison(op: CompareOpKind) -> &'static str {
-    match op {
-        CompareOpKind::Eq => " == ",
-        CompareOpKind::Ne => " != ",
-        CompareOpKind::Lt => " < ",
-        CompareOpKind::Lte => " <= ",
-        CompareOpKind::Gt => " > ",
-        CompareOpKind::Gte => " >= ",
-        CompareOpKind::In => " in ",
-        CompareOpKind::NotIn => " not in ",
-    }
-}
-
-fn argument_meter(filter: &str) -> &'static str {
-    if CALLING_FILTERS.contains(&filter) {
-        "__few"
-    } else {
-        "__walk"
     }
 }
 

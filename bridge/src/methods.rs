@@ -1,7 +1,7 @@
 //! Python's methods of texts, lists and maps, as templates call them: those that minijinja's pycompat lacks, or answers
 //! otherwise than Python, are written here, and the rest goes there.
 
-use minijinja::value::{from_args, Value, ValueKind};
+use minijinja::value::{from_args, Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat;
 
@@ -97,7 +97,10 @@ fn title(text: &str) -> String {
 
 /// str.split() and rsplit(), with a separator or at white space.
 fn split(text: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {
-    let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
+    let (separator, most, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
+    let separator = separator.or(named.get("sep")?);
+    let most = most.or(named.get("maxsplit")?);
+    named.assert_all_used()?;
     let most = most.and_then(|n| usize::try_from(n).ok()).map_or(usize::MAX, |n| n.saturating_add(1));
     let mut parts: Vec<&str> = match separator {
         Some("") => return Err(invalid("empty separator")),
@@ -185,10 +188,21 @@ fn check_format(text: &str, args: &[Value]) -> Result<(), Error> {
         return Err(exceeded("format: a width is too long"));
     }
     let nested = text.split('{').filter(|field| !field.is_empty() && !field.contains('}')).count() > 1;
-    if nested || args.iter().any(is_container) {
+    let mut plain = true;
+    for arg in args {
+        plain &= match arg.is_kwargs() {
+            true => !Kwargs::try_from(arg.clone())?.args().any(|n| named_container(arg, n)),
+            false => !is_container(arg),
+        };
+    }
+    if nested || !plain {
         return Err(invalid("format: takes plain values and plain fields"));
     }
     Ok(())
+}
+
+fn named_container(kwargs: &Value, name: &str) -> bool {
+    kwargs.get_attr(name).map_or(true, |value| is_container(&value))
 }
 
 /// The trim filter: str(value).strip(chars).

@@ -294,7 +294,7 @@ fn json_string(text: &str, ascii: bool) -> String {
             '\0'..='\x1f' => {
                 let _ = write!(out, "\\u{:04x}", c as u32);
             }
-            c if ascii && !c.is_ascii() || ascii && c == '\x7f' => {
+            c if ascii && !(' '..='~').contains(&c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(out, "\\u{unit:04x}");
                 }

@@ -10,7 +10,7 @@ use minijinja::{context, AutoEscape, Environment, Error, ErrorKind, Output, Stat
 
 use crate::failure::{exceeded, invalid, Failure, Raised};
 use crate::limits::{self, is_container, Meter};
-use crate::{metering, methods, python};
+use crate::{dialect, metering, methods, python};
 
 pub struct Message<'a> {
     pub role: &'a str,
@@ -50,7 +50,7 @@ impl Template {
                 limits::LONGEST_TEMPLATE
             )));
         }
-        let source = plain_tags(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        let source = dialect::plain(source);
         let environment = on_large_stack(|| {
             let mut environment = environment();
             environment.add_template_owned("chat", metering::rewrite(&source, jinja_syntax()?)?)?;
@@ -123,33 +123,6 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure
 /// The syntax of transformers' environment.
 fn jinja_syntax() -> Result<SyntaxConfig, Error> {
     SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()
-}
-
-/// `{% generation %}` marks what the assistant wrote, for training; it only opens a scope, as `{% with %}` does.
-fn plain_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let (head, tag) = rest.split_at(at + 2);
-        out.push_str(head);
-        let inner = tag.trim_start_matches(['-', '+']);
-        let name = inner.trim_start();
-        let (keyword, plain) = match name {
-            _ if name.starts_with("generation") => ("generation", "with"),
-            _ if name.starts_with("endgeneration") => ("endgeneration", "endwith"),
-            _ => ("", ""),
-        };
-        let after = &name[keyword.len()..];
-        if !keyword.is_empty() && after.trim_start().trim_start_matches(['-', '+']).starts_with("%}") {
-            out.push_str(&tag[..tag.len() - name.len()]);
-            out.push_str(plain);
-            rest = after;
-        } else {
-            rest = tag;
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 /// What a template of a model may call, and nothing else. The source it is given is metered and has its whitespace

@@ -139,6 +139,7 @@ std::vector<std::string> bombs() {
       repeat("{% macro f() %}", 10000),
       "{{ f(" + repeat("1,", 70000) + ") }}",
       repeat("{{ 1 }}\n", 40000) + "{{ x.y.z }}",
+      repeat("{{ 1 }}", 37000) + "{{ x.y.z }}",
       repeat("a", 300000),
       repeat("{#", 100000),
       repeat("{{ '", 60000),
