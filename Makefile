@@ -3,8 +3,8 @@
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 # The folders of tests/ that also run under AddressSanitizer and UndefinedBehaviorSanitizer in `make test`:
-# those that read what others wrote.
-ASAN_FOLDERS ?= base gguf tokenizer sampling model generation
+# those that read what others wrote. `make asan` takes all; the kernels alone take minutes to compile with it.
+ASAN_FOLDERS ?= base gguf tokenizer sampling
 
 PYTHON := .venv/bin/python
 BUILD := build/release
@@ -21,8 +21,8 @@ folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
 run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder || exit 1; done
 
 .NOTPARALLEL:
-.PHONY: help run test build setup models check lint format asan tsan fuzz bench bench-peers accuracy goldens \
-	clean
+.PHONY: help run test build setup models check lint format asan asan-quick tsan fuzz bench bench-peers accuracy \
+	goldens clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ run: setup ## set up, build, fetch the default model, and watch it continue a se
 
 # ctest and pytest come last: their closing lines are the summary. One test at a time: some use all processors,
 # and some hold a bound on time.
-test: setup models check asan build ## everything that has to pass before a commit is shared
+test: setup models check asan-quick build ## everything that has to pass before a commit is shared
 	$(CTEST) --test-dir $(BUILD)
 	$(PYTHON) -m pytest -q tests/python
 
@@ -63,7 +63,10 @@ lint: ## clang-tidy over every source file
 format: ## clang-format every source file in place
 	clang-format -i $(SOURCES)
 
-asan: setup ## the tests of ASAN_FOLDERS under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: ASAN_FOLDERS = base gguf tokenizer sampling kernels model generation
+asan: asan-quick ## all tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
+
+asan-quick: setup
 	cmake --preset asan
 	cmake --build build/asan -j $(JOBS) --target $(call folder_targets,$(ASAN_FOLDERS))
 	$(call run_folders,build/asan,$(ASAN_FOLDERS))
