@@ -9,6 +9,7 @@ ASAN_FOLDERS ?= base gguf tokenizer sampling
 PYTHON := .venv/bin/python
 BUILD := build/release
 PEERS := build/peers
+MODELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pellucid/models
 export PELLUCID_BINARY := $(CURDIR)/$(BUILD)/src/cli/pellucid
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS := print_stacktrace=1
@@ -97,8 +98,15 @@ accuracy: build models ## logits and tokens against the reference implementation
 	python3 scripts/setup_peers.py $(PEERS)
 	$(PEERS)/bin/python scripts/accuracy.py
 
-goldens: setup ## make the golden files again from the reference implementations
-	scripts/make_goldens.sh
+goldens: setup models ## make the golden files again from the reference implementations
+	for model in $(MODELS)/*.gguf; do \
+	  $(PYTHON) tests/gguf/golden.py $$model > tests/gguf/golden/$$(basename $$model).txt || exit 1; \
+	done
+	python3 scripts/setup_peers.py $(PEERS)
+	$(PEERS)/bin/python scripts/golden_tokenizer.py $(MODELS)
+	python3 -m venv build/goldens
+	build/goldens/bin/pip --disable-pip-version-check install -q --no-deps -r scripts/requirements-goldens.txt
+	build/goldens/bin/python scripts/golden_templates.py
 
 clean: ## remove what was built
 	rm -rf build bridge/target
