@@ -17,8 +17,8 @@ namespace pellucid::kernels {
 struct QuantizedRows {
   int8_t* values;  // [n_tokens, n_cols]
   float* scales;   // [n_tokens, n_cols / 32]
-  int32_t* sums;   // [n_tokens, n_cols / 32], two int16: the sum of the block's first 16 integers (low half)
-                   // and of its last 16 (high half)
+  int32_t* sums;   // [n_tokens, n_cols / 32], two int16: the sum of the block's integers (high half) and of
+                   // its first 16 (low half)
 };
 
 /// The two faces of a batch of activations; a product reads the one that its matrix wants.

@@ -104,7 +104,7 @@ TEST(Quantize, HalfAStepAtMostAndExactSums) {
         ASSERT_EQ(largest, 127);
       }
       ASSERT_EQ(static_cast<int16_t>(q.sums[b] & 0xFFFF), halves[0]);
-      ASSERT_EQ(q.sums[b] >> 16, halves[1]);
+      ASSERT_EQ(q.sums[b] >> 16, halves[0] + halves[1]);
     }
   }
 }

@@ -12,8 +12,9 @@
 namespace pellucid::kernels::avx2 {
 namespace {
 
-constexpr int kDotTokens = 4;    // tokens of a tile of the integer product
-constexpr int kFloatGroups = 2;  // groups and tokens of a tile of the float product
+constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the integer product
+constexpr int kDotTokens = 4;
+constexpr int kFloatGroups = 2;  // the same of the float product
 constexpr int kFloatTokens = 2;
 constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
 constexpr int kAttentionVectors = 2;

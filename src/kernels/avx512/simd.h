@@ -12,8 +12,9 @@
 namespace pellucid::kernels::avx512 {
 namespace {
 
-constexpr int kDotTokens = 8;    // tokens of a tile of the integer product
-constexpr int kFloatGroups = 4;  // groups and tokens of a tile of the float product
+constexpr int kDotGroups = 2;  // groups of rows and tokens of a tile of the integer product
+constexpr int kDotTokens = 4;
+constexpr int kFloatGroups = 4;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int kAttentionVectors = 4;

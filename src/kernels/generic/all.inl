@@ -4,10 +4,10 @@ namespace {
 // Each may use what stands above it.
 // clang-format off
 #include "kernels/generic/math.inl"
+#include "kernels/generic/vector_ops.inl"
 #include "kernels/generic/matmul.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/quantize.inl"
-#include "kernels/generic/vector_ops.inl"
 // clang-format on
 
 constexpr KernelTable make_table(std::string_view name) {

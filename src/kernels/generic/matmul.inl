@@ -28,7 +28,7 @@ struct BlockScales {
   F32 scale;
   F32 minimum;
   I32 first, second;  // SubScales::kHalves*: the integer sub-scales of the two halves
-  I32 minimums;       // pairs of int16 that meet the sums of x
+  I32 minimums;       // SubScales::kHalvesMin: pairs of int16 that meet the pairs of sums of x
 };
 
 template <PackedFormat kFormat>
@@ -37,7 +37,6 @@ template <PackedFormat kFormat>
   BlockScales s;
   s.scale = load_half(halves);
   if constexpr (kRow.has_minimum) s.minimum = load_half(halves + kLanes * 2);
-  s.minimums = set1(int32_t{0x00010001});
   if constexpr (kRow.subs != SubScales::kNone) {
     const I32 pair = load_words(subs);
     if constexpr (kRow.subs == SubScales::kScaleMin) {
@@ -49,8 +48,10 @@ template <PackedFormat kFormat>
     } else {
       s.first = pair & set1(int32_t{15});
       s.second = shift_right<8>(pair) & set1(int32_t{15});
-      s.minimums =
-          (shift_right<4>(pair) & set1(int32_t{15})) | (shift_left<4>(pair) & set1(int32_t{0xF0000}));
+      // first * minimum0 + (all - first) * minimum1 = first * (minimum0 - minimum1) + all * minimum1
+      const I32 minimum0 = shift_right<4>(pair) & set1(int32_t{15});
+      const I32 minimum1 = shift_right<12>(pair);
+      s.minimums = shift_left<16>(minimum1) | ((minimum0 - minimum1) & set1(int32_t{0xFFFF}));
     }
   }
   return s;
@@ -79,99 +80,90 @@ struct BlockDots {
 
   /// The integer that meets the scale: offsets taken out, sub-scales applied.
   [[gnu::always_inline]] I32 total(int t, const BlockScales& scales, I32 sums) const {
-    I32 a = first[t].total();
     if constexpr (!kSplit) {
-      if constexpr (!Sum::kIncludesOffset && kOffset != 0)
-        a = a + dot_words(sums, set1(pair_of(-kOffset, -kOffset)));
-      return a;
+      return first[t].total() - offsets(sum_of_all(sums));
     } else {
-      I32 b = second[t].total();
-      if constexpr (!Sum::kIncludesOffset && kOffset != 0) {
-        a = a + dot_words(sums, set1(pair_of(-kOffset, 0)));
-        b = b + dot_words(sums, set1(pair_of(0, -kOffset)));
-      }
+      const I32 sum_of_first = shift_right<16>(shift_left<16>(sums));
+      const I32 a = first[t].total() - offsets(sum_of_first);
+      const I32 b = second[t].total() - offsets(sum_of_all(sums) - sum_of_first);
       return a * scales.first + b * scales.second;
     }
   }
 
+  /// The integer that meets the minimum.
+  [[gnu::always_inline]] static I32 minimum(const BlockScales& scales, I32 sums) {
+    return kSplit ? dot_words(sums, scales.minimums) : sum_of_all(sums);
+  }
+
  private:
-  static constexpr int32_t pair_of(int low, int high) {
-    return static_cast<int32_t>((static_cast<uint32_t>(high) << 16) | (static_cast<uint32_t>(low) & 0xFFFFU));
+  static I32 sum_of_all(I32 sums) { return shift_right<16>(sums); }
+  static I32 offsets(I32 sum) {  // kOffset, a power of two, times sum, where the dots do not have it
+    if constexpr (Sum::kIncludesOffset || kOffset == 0) return set1(int32_t{0});
+    return shift_left<__builtin_ctz(kOffset | 256)>(sum);
   }
 };
 
-/// What one tile reads and writes: one group of rows, kTokens tokens.
-struct Tile {
-  const std::byte* group;
-  const int8_t* values;  // of the first token
-  const float* scales;
-  const int32_t* sums;
-  int n_cols;
-  float* y;  // of the first token and row
+/// Adds k-group kGroup and the following ones: groups side by side, so that they share each broadcast of x.
+template <int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
+[[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups],
+                                                const std::byte* planes, size_t group_bytes, const int8_t* x,
+                                                int64_t stride) {
+  for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(planes + g * group_bytes, x, stride);
+  if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kGroup + 1>(dots, planes, group_bytes, x, stride);
+}
+
+/// One product: what matmul() was called with.
+struct Product {
+  const PackedMatrix& w;
+  const Activations& x;
+  float* y;
   int64_t y_stride;
-  int n_rows;  // rows to write, at most 16
+
+  [[nodiscard]] const std::byte* group(int g) const {
+    return w.bytes.data() + static_cast<size_t>(g) * w.group_bytes;
+  }
+  void store(int g, int token, F32 sums) const {  // rows beyond n_rows are left alone
+    const int left = w.n_rows - g * kLanes;
+    store_up_to(y + token * y_stride + g * kLanes, sums, left < kLanes ? left : kLanes);
+  }
 };
 
-template <PackedFormat kFormat, int kTokens>
-void quantized_tile(const Tile& tile) {
-  constexpr FormatRow kRow = format_row(kFormat);
-  const int n_blocks = tile.n_cols / kBlockValues;
-  F32 acc[kTokens];
-  for (int t = 0; t < kTokens; ++t) acc[t] = set1(0.0F);
+template <PackedFormat kFormat, int kGroups, int kTokens>
+void quantized_tile(const Product& p, int group, int token) {
+  constexpr bool kHasMinimum = format_row(kFormat).has_minimum;
+  const int n_cols = p.w.n_cols;
+  const int n_blocks = n_cols / kBlockValues;
+  const int64_t first = int64_t{token} * n_blocks;
+  F32 acc[kGroups][kTokens];
+  for (auto& row : acc) {
+    for (F32& a : row) a = set1(0.0F);
+  }
   for (int b = 0; b < n_blocks; ++b) {
     const BlockPlace place = block_place(kFormat, static_cast<size_t>(b));
-    const BlockScales scales = block_scales<kFormat>(tile.group + place.halves, tile.group + place.subs);
-    const std::byte* planes = tile.group + place.planes;
-    const int8_t* x = tile.values + b * kBlockValues;
-    BlockDots<kFormat, kTokens> dots;
-    dots.template add<0>(planes, x, tile.n_cols);
-    dots.template add<1>(planes, x, tile.n_cols);
-    dots.template add<2>(planes, x, tile.n_cols);
-    dots.template add<3>(planes, x, tile.n_cols);
-    dots.template add<4>(planes, x, tile.n_cols);
-    dots.template add<5>(planes, x, tile.n_cols);
-    dots.template add<6>(planes, x, tile.n_cols);
-    dots.template add<7>(planes, x, tile.n_cols);
-    for (int t = 0; t < kTokens; ++t) {
-      const int64_t at = int64_t{t} * n_blocks + b;
-      const F32 scale_x = set1(tile.scales[at]);
-      const I32 sums = set1(tile.sums[at]);
-      const F32 dot = to_float(dots.total(t, scales, sums));
-      if constexpr (kRow.has_minimum) {
-        const F32 minimum = scales.minimum * to_float(dot_words(sums, scales.minimums));
-        acc[t] = fma(scale_x, fma(scales.scale, dot, minimum), acc[t]);
-      } else {
-        acc[t] = fma(scales.scale * scale_x, dot, acc[t]);
+    const int8_t* x = p.x.quantized.values + (first + b) * kBlockValues;
+    const std::byte* planes = p.group(group) + place.planes;
+    BlockDots<kFormat, kTokens> dots[kGroups];
+    add_k_groups(dots, planes, p.w.group_bytes, x, n_cols);
+    for (int g = 0; g < kGroups; ++g) {
+      const std::byte* bytes = p.group(group + g);
+      const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
+      for (int t = 0; t < kTokens; ++t) {
+        const int64_t at = first + int64_t{t} * n_blocks + b;
+        const F32 scale_x = set1(p.x.quantized.scales[at]);
+        const I32 sums = set1(p.x.quantized.sums[at]);
+        const F32 dot = to_float(dots[g].total(t, scales, sums));
+        F32& a = acc[g][t];
+        if constexpr (kHasMinimum) {
+          const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums));
+          a = fma(scale_x, fma(scales.scale, dot, minimum), a);
+        } else {
+          a = fma(scales.scale * scale_x, dot, a);
+        }
       }
     }
   }
-  for (int t = 0; t < kTokens; ++t) store_up_to(tile.y + t * tile.y_stride, acc[t], tile.n_rows);
-}
-
-/// All groups of a range for kTokens tokens from `token` on.
-template <PackedFormat kFormat, int kTokens>
-void quantized_rows(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
-                    int group_end, int token) {
-  const int64_t block = int64_t{token} * (w.n_cols / kBlockValues);
-  for (int g = group_begin; g < group_end; ++g) {
-    const int first_row = g * kLanes;
-    const int left = w.n_rows - first_row;
-    quantized_tile<kFormat, kTokens>({w.bytes.data() + static_cast<size_t>(g) * w.group_bytes,
-                                      x.quantized.values + block * kBlockValues, x.quantized.scales + block,
-                                      x.quantized.sums + block, w.n_cols, y + token * y_stride + first_row,
-                                      y_stride, left < kLanes ? left : kLanes});
-  }
-}
-
-/// Tiles of kTokens tokens while there are as many, then of half as many.
-template <PackedFormat kFormat, int kTokens = kDotTokens>
-void quantized_matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride,
-                      int group_begin, int group_end, int token = 0) {
-  for (; token + kTokens <= x.n_tokens; token += kTokens) {
-    quantized_rows<kFormat, kTokens>(w, x, y, y_stride, group_begin, group_end, token);
-  }
-  if constexpr (kTokens > 1) {
-    quantized_matmul<kFormat, kTokens / 2>(w, x, y, y_stride, group_begin, group_end, token);
+  for (int g = 0; g < kGroups; ++g) {
+    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g][t]);
   }
 }
 
@@ -187,86 +179,89 @@ inline F32 float_weights(const std::byte* p) {
 }
 
 template <PackedFormat kFormat, int kGroups, int kTokens>
-void float_tile(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group,
-                int token) {
+void float_tile(const Product& p, int group, int token) {
   constexpr size_t kStep = kLanes * (kFormat == PackedFormat::kF32 ? 4 : 2);
-  const std::byte* weights = w.bytes.data() + static_cast<size_t>(group) * w.group_bytes;
-  const float* values = x.floats + int64_t{token} * w.n_cols;
+  const int n_cols = p.w.n_cols;
+  const std::byte* weights = p.group(group);
+  const float* values = p.x.floats + int64_t{token} * n_cols;
   F32 acc[kGroups][kTokens];
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
   }
-  for (int k = 0; k < w.n_cols; ++k, weights += kStep) {
+  for (int k = 0; k < n_cols; ++k, weights += kStep) {
     F32 columns[kGroups];
-    for (int g = 0; g < kGroups; ++g) columns[g] = float_weights<kFormat>(weights + g * w.group_bytes);
+    for (int g = 0; g < kGroups; ++g) columns[g] = float_weights<kFormat>(weights + g * p.w.group_bytes);
     for (int t = 0; t < kTokens; ++t) {
-      const F32 value = set1(values[int64_t{t} * w.n_cols + k]);
+      const F32 value = set1(values[int64_t{t} * n_cols + k]);
       for (int g = 0; g < kGroups; ++g) acc[g][t] = fma(columns[g], value, acc[g][t]);
     }
   }
   for (int g = 0; g < kGroups; ++g) {
-    const int first_row = (group + g) * kLanes;
-    const int left = w.n_rows - first_row;
-    for (int t = 0; t < kTokens; ++t) {
-      store_up_to(y + (token + t) * y_stride + first_row, acc[g][t], left < kLanes ? left : kLanes);
-    }
+    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g][t]);
   }
 }
 
-/// One token takes the groups one by one: a single stream of weights is read fastest.
+template <PackedFormat kFormat, int kGroups, int kTokens>
+void tile(const Product& p, int group, int token) {
+  if constexpr (format_row(kFormat).code_bits == 0) {
+    float_tile<kFormat, kGroups, kTokens>(p, group, token);
+  } else {
+    quantized_tile<kFormat, kGroups, kTokens>(p, group, token);
+  }
+}
+
+/// The groups of a range for kTokens tokens. One token takes them one by one: a single stream of weights is
+/// what memory delivers fastest.
 template <PackedFormat kFormat, int kTokens>
-void float_rows(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
-                int group_end, int token) {
-  constexpr int kGroups = kTokens == 1 ? 1 : kFloatGroups;
+void multiply_groups(const Product& p, int group_begin, int group_end, int token) {
+  constexpr int kMany = format_row(kFormat).code_bits == 0 ? kFloatGroups : kDotGroups;
+  constexpr int kGroups = kTokens == 1 ? 1 : kMany;
   int g = group_begin;
-  for (; g + kGroups <= group_end; g += kGroups) {
-    float_tile<kFormat, kGroups, kTokens>(w, x, y, y_stride, g, token);
-  }
-  for (; g < group_end; ++g) float_tile<kFormat, 1, kTokens>(w, x, y, y_stride, g, token);
+  for (; g + kGroups <= group_end; g += kGroups) tile<kFormat, kGroups, kTokens>(p, g, token);
+  for (; g < group_end; ++g) tile<kFormat, 1, kTokens>(p, g, token);
 }
 
-template <PackedFormat kFormat>
-void float_matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
-                  int group_end) {
-  int token = 0;
-  for (; token + kFloatTokens <= x.n_tokens; token += kFloatTokens) {
-    float_rows<kFormat, kFloatTokens>(w, x, y, y_stride, group_begin, group_end, token);
+/// Tiles of kTokens tokens while there are as many, then of half as many.
+template <PackedFormat kFormat, int kTokens = format_row(kFormat).code_bits == 0 ? kFloatTokens : kDotTokens>
+void multiply(const Product& p, int group_begin, int group_end, int token = 0) {
+  for (; token + kTokens <= p.x.n_tokens; token += kTokens) {
+    multiply_groups<kFormat, kTokens>(p, group_begin, group_end, token);
   }
-  for (; token < x.n_tokens; ++token)
-    float_rows<kFormat, 1>(w, x, y, y_stride, group_begin, group_end, token);
+  if constexpr (kTokens > 1) multiply<kFormat, kTokens / 2>(p, group_begin, group_end, token);
 }
 
 void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
             int group_end) {
   using enum PackedFormat;
+  const Product product{w, x, y, y_stride};
   switch (w.format) {
     case kF32:
-      return float_matmul<kF32>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kF32>(product, group_begin, group_end);
     case kF16:
-      return float_matmul<kF16>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kF16>(product, group_begin, group_end);
     case kBF16:
-      return float_matmul<kBF16>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kBF16>(product, group_begin, group_end);
     case kQ4_0:
-      return quantized_matmul<kQ4_0>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ4_0>(product, group_begin, group_end);
     case kQ4_1:
-      return quantized_matmul<kQ4_1>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ4_1>(product, group_begin, group_end);
     case kQ5_0:
-      return quantized_matmul<kQ5_0>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ5_0>(product, group_begin, group_end);
     case kQ5_1:
-      return quantized_matmul<kQ5_1>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ5_1>(product, group_begin, group_end);
     case kQ8_0:
-      return quantized_matmul<kQ8_0>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ8_0>(product, group_begin, group_end);
     case kQ2_K:
-      return quantized_matmul<kQ2_K>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ2_K>(product, group_begin, group_end);
     case kQ3_K:
-      return quantized_matmul<kQ3_K>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ3_K>(product, group_begin, group_end);
     case kQ4_K:
-      return quantized_matmul<kQ4_K>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ4_K>(product, group_begin, group_end);
     case kQ5_K:
-      return quantized_matmul<kQ5_K>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ5_K>(product, group_begin, group_end);
     case kQ6_K:
-      return quantized_matmul<kQ6_K>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kQ6_K>(product, group_begin, group_end);
     case kIQ4_NL:
-      return quantized_matmul<kIQ4_NL>(w, x, y, y_stride, group_begin, group_end);
+      return multiply<kIQ4_NL>(product, group_begin, group_end);
   }
 }

@@ -20,9 +20,9 @@ inline void quantize_block(const float* x, int8_t* values, float* scale, int32_t
   const I32 q1 = round(x1);
   store_bytes(values, q0);
   store_bytes(values + kLanes, q1);
-  const auto low = static_cast<uint32_t>(sum(q0)) & 0xFFFFU;
-  const auto high = static_cast<uint32_t>(sum(q1)) << 16;
-  *sums = static_cast<int32_t>(high | low);
+  const int32_t first = sum(q0);
+  const int32_t all = first + sum(q1);
+  *sums = static_cast<int32_t>(static_cast<uint32_t>(all) << 16 | (static_cast<uint32_t>(first) & 0xFFFFU));
 }
 
 inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {

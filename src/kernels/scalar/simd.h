@@ -12,8 +12,9 @@
 namespace pellucid::kernels::scalar {
 namespace {
 
-constexpr int kDotTokens = 2;    // tokens of a tile of the integer product
-constexpr int kFloatGroups = 1;  // groups and tokens of a tile of the float product
+constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the integer product
+constexpr int kDotTokens = 2;
+constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 1;
 constexpr int kAttentionHeads = 1;  // heads that share loaded keys and values
 constexpr int kAttentionVectors = 1;
