@@ -116,9 +116,9 @@ constexpr BlockPlace block_place(PackedFormat format, size_t block) {
 /// Bytes of a group of 16 rows.
 constexpr size_t group_bytes(PackedFormat format, int n_cols) {
   const auto cols = static_cast<size_t>(n_cols);
+  if (cols == 0) return 0;
   if (format_row(format).code_bits != 0) {
-    const size_t last = cols / kBlockValues - 1;
-    return block_place(format, last).planes + plane_bytes(format);
+    return block_place(format, cols / kBlockValues - 1).planes + plane_bytes(format);
   }
   const size_t bytes = cols * kLanes * (format == PackedFormat::kF32 ? 4 : 2);
   return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;

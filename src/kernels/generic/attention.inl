@@ -101,7 +101,7 @@ inline void value_tile(const AttentionTask& task, const ScoreRows& rows, int hea
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
   }
-  const float* weights = task.scores + head * rows.stride - rows.first;
+  const float* weights = task.scores + head * rows.stride;
   for (int p = task.begin; p < task.end;) {
     const std::byte* page = task.pages[p / kPagePositions];
     const int page_end = (p / kPagePositions + 1) * kPagePositions;
@@ -111,7 +111,7 @@ inline void value_tile(const AttentionTask& task, const ScoreRows& rows, int hea
       F32 values[kVectors];
       for (int i = 0; i < kVectors; ++i) values[i] = load_kv<kType>(page, at + i * kLanes);
       for (int h = 0; h < kHeads; ++h) {
-        const F32 weight = set1(weights[h * rows.stride + p]);
+        const F32 weight = set1(weights[h * rows.stride + p - rows.first]);
         for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(weight, values[i], acc[h][i]);
       }
     }
