@@ -46,7 +46,7 @@ class ByteBpe {
   }
   /// The slot of a pair, or the empty one where it would go (open addressing, linear probing).
   [[nodiscard]] size_t locate(uint64_t pair) const {
-    size_t i = (pair * 0x9E3779B97F4A7C15u) >> shift_;
+    size_t i = mix(kHashKeys.start ^ pair) >> shift_;
     while (ranks_[i].pair != pair && ranks_[i].rank != kNoMerge) i = (i + 1) & (ranks_.size() - 1);
     return i;
   }

@@ -9,22 +9,33 @@
 
 namespace pellucid::tokenizer {
 
-/// 64 mixed bits of `text`: 8 bytes a step through a 64 x 64 -> 128 bit multiplication, folded.
+/// Random numbers of this process, so that no file can hold texts that all hash alike. They decide where in a
+/// table an entry lies and nothing else.
+struct HashKeys {
+  uint64_t start;
+  uint64_t factor;  // odd
+};
+HashKeys random_hash_keys();
+inline const HashKeys kHashKeys = random_hash_keys();
+
+/// 64 mixed bits of `word`: a 64 x 64 -> 128 bit multiplication, folded.
+inline uint64_t mix(uint64_t word) {
+  __extension__ using uint128 = unsigned __int128;
+  const uint128 product = static_cast<uint128>(word) * kHashKeys.factor;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+/// 64 mixed bits of `text`, 8 bytes a step.
 inline uint64_t hash_text(std::string_view text) {
-  const auto mix = [](uint64_t a, uint64_t b) {
-    __extension__ using uint128 = unsigned __int128;
-    const uint128 product = static_cast<uint128>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  };
-  uint64_t state = 0x9E3779B97F4A7C15u ^ text.size();
+  uint64_t state = kHashKeys.start ^ text.size();
   uint64_t word = 0;
   for (; text.size() >= 8; text.remove_prefix(8)) {
     std::memcpy(&word, text.data(), 8);
-    state = mix(state ^ word, 0xD6E8FEB86659FD93u);
+    state = mix(state ^ word);
   }
   word = 0;
   if (!text.empty()) std::memcpy(&word, text.data(), text.size());
-  return mix(state ^ word, 0xA0761D6478BD642Fu);
+  return mix(state ^ word);
 }
 
 /// Open addressing with linear probing, at most half full. Views the texts.

@@ -1,6 +1,9 @@
 // Vocabularies that contradict themselves are refused by name; tiny ones work.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
+#include "gguf/check_file.h"
 #include "tokenizer/small_models.h"
 #include "tokenizer/vocabulary.h"
 
@@ -151,6 +154,39 @@ TEST(Damage, TinyVocabularies) {
   const Small small = make(bytes);
   EXPECT_EQ(small.tokenizer.encode("banana").value(), (std::vector<int32_t>{0, 0, 0}));
   EXPECT_EQ(small.tokenizer.bos(), -1);
+}
+
+/// Texts that hash alike wherever the hash has known constants: the second word undoes the state after the
+/// first.
+TEST(Damage, TokensMadeToHashAlikeLoadInLinearTime) {
+  const auto mix = [](uint64_t a, uint64_t b) {
+    __extension__ using uint128 = unsigned __int128;
+    const uint128 product = static_cast<uint128>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  };
+  Keys keys = spm_keys();
+  for (uint64_t first = 0; first < 60000; ++first) {
+    const uint64_t words[2] = {first, mix(0x9E3779B97F4A7C15u ^ 16 ^ first, 0xD6E8FEB86659FD93u)};
+    keys.add(std::string(reinterpret_cast<const char*>(words), sizeof(words)), 1);
+  }
+  const std::clock_t start = std::clock();
+  const Small small = make(keys);
+  EXPECT_EQ(small.tokenizer.size(), static_cast<int32_t>(keys.tokens.size()));
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 2.0);
+}
+
+TEST(Damage, NamesFromTheFileArePrintedAsOneSafeLine) {
+  for (const std::string& name : {std::string("\x1b[2J\n\0", 6), std::string(5000, 'x')}) {
+    Keys keys = byte_level_keys();
+    keys.pre = name;
+    Error errors[2] = {refusal(keys.bytes()), {}};
+    keys.model = name;
+    errors[1] = refusal(keys.bytes());
+    for (const Error& error : errors) {
+      EXPECT_EQ(error.code, ErrorCode::kUnsupported);
+      EXPECT_EQ(gguf::test::check_error(error), "");
+    }
+  }
 }
 
 TEST(Damage, DuplicateAndEmptyTokens) {

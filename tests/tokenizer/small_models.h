@@ -28,8 +28,7 @@ struct Keys {
     scores.push_back(score);
   }
 
-  [[nodiscard]] gguf::test::Bytes bytes() const {
-    gguf::test::Builder builder;
+  void add_to(gguf::test::Builder& builder) const {
     builder.string("tokenizer.ggml.model", model);
     if (!pre.empty()) builder.string("tokenizer.ggml.pre", pre);
     builder.strings("tokenizer.ggml.tokens", tokens).ints("tokenizer.ggml.token_type", types);
@@ -37,6 +36,10 @@ struct Keys {
     if (model == "llama") builder.floats("tokenizer.ggml.scores", scores);
     for (const auto& [name, id] : ids) builder.u32("tokenizer.ggml." + name, id);
     for (const auto& [name, flag] : flags) builder.boolean("tokenizer.ggml." + name, flag);
+  }
+  [[nodiscard]] gguf::test::Bytes bytes() const {
+    gguf::test::Builder builder;
+    add_to(builder);
     return builder.bytes();
   }
 };
