@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "gguf/text.h"
+
 namespace pellucid::model {
 namespace {
 
@@ -27,7 +29,7 @@ Result<ArchSpec> describe(const gguf::File& file) {
     supported += fmt::format("{}{}", supported.empty() ? "" : ", ", architecture.name);
   }
   return Error{ErrorCode::kUnsupported, "unsupported architecture",
-               fmt::format("'{}' (supported: {})", name.substr(0, 64), supported)};
+               fmt::format("{} (supported: {})", gguf::quoted(name), supported)};
 }
 
 }  // namespace pellucid::model

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "gguf/text.h"
+
 namespace pellucid::model {
 namespace {
 
@@ -73,7 +75,8 @@ Result<RopeSpec> Hyperparameters::rope(int head_dim) const {
     PELLUCID_TRY(rope.factor, number_or("rope.scaling.factor", kMinRopeFactor, kMaxRopeFactor, 1.0f));
   } else if (scaling != "none") {
     return Error{ErrorCode::kUnsupported, fmt::format("cannot use '{}'", full("rope.scaling.type")),
-                 fmt::format("'{}' is not supported (supported: none, linear, rope_freqs.weight)", scaling)};
+                 fmt::format("{} is not supported (supported: none, linear, rope_freqs.weight)",
+                             gguf::quoted(scaling))};
   }
   if (file_->find_tensor("rope_freqs.weight") != nullptr) rope.scaling = RopeScaling::kFactors;
   return rope;
