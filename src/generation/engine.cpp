@@ -55,10 +55,14 @@ Result<void> check_vocabulary(const tokenizer::Tokenizer& tokenizer, const model
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::load(const std::string& path, const EngineOptions& wanted) {
+Result<std::unique_ptr<Engine>> Engine::load(const std::string& path, const EngineOptions& options) {
+  PELLUCID_TRY(gguf::File file, gguf::File::open(path));
+  return from(std::move(file), options);
+}
+
+Result<std::unique_ptr<Engine>> Engine::from(gguf::File file, const EngineOptions& wanted) {
   PELLUCID_TRY(EngineOptions options, resolve(wanted));
   PELLUCID_TRY(const kernels::KernelTable* kernels, kernels::choose_table());
-  PELLUCID_TRY(gguf::File file, gguf::File::open(path));
   PELLUCID_TRY(const model::ArchSpec spec, model::describe(file));
   if (options.n_ctx == 0) options.n_ctx = spec.n_ctx_train;
   if (options.n_ctx < 1 || options.n_ctx > spec.n_ctx_train) {
@@ -89,7 +93,9 @@ Result<sampling::Settings> Engine::default_settings() const {
   if (metadata.contains("general.sampling.top_p")) {
     PELLUCID_TRY(settings.top_p, metadata.f32("general.sampling.top_p"));
   }
-  PELLUCID_CHECK(sampling::check(settings));
+  if (const auto sane = sampling::check(settings); !sane.ok()) {
+    return Error{ErrorCode::kBadModel, "cannot use the file's general.sampling.*", sane.error().message()};
+  }
   return settings;
 }
 

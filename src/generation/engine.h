@@ -53,6 +53,9 @@ class Engine {
  public:
   /// Errors: those of gguf::File, Tokenizer and Model; kUsage where an option is out of range.
   static Result<std::unique_ptr<Engine>> load(const std::string& path, const EngineOptions& options);
+  /// The same from a file that is open already. One of gguf::File::parse() views bytes that must outlive the
+  /// engine.
+  static Result<std::unique_ptr<Engine>> from(gguf::File file, const EngineOptions& options);
 
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -66,6 +69,7 @@ class Engine {
   [[nodiscard]] int n_vocab() const { return model_.spec.n_vocab; }
 
   /// The default settings, overridden by the file's own (`general.sampling.temp`, `.top_k`, `.top_p`).
+  /// Errors: kBadModel where those are out of range.
   [[nodiscard]] Result<sampling::Settings> default_settings() const;
 
   [[nodiscard]] Sequence new_sequence() const { return {{}, model::KvCache(model_.spec, options_.kv_type)}; }

@@ -14,6 +14,7 @@
 #include "gguf/allocations.h"
 #include "gguf/builder.h"
 #include "gguf/check_file.h"
+#include "gguf/damage.h"
 #include "gguf/models.h"
 #include "gguf/reader.h"
 #include "gguf/sample_file.h"
@@ -23,87 +24,8 @@ namespace {
 
 using test::Builder;
 using test::Bytes;
-
-/// A number in a file: where it is and what it means.
-struct Field {
-  size_t offset;
-  size_t width;
-  bool is_type;
-};
-
-/// Finds the fields of a valid file; written apart from the reader, and without its checks.
-class FieldWalker {
- public:
-  explicit FieldWalker(std::span<const std::byte> bytes) : bytes_(bytes) {}
-
-  std::vector<Field> walk() {
-    number<uint32_t>();  // magic
-    number<uint32_t>();
-    const auto n_tensors = number<uint64_t>();
-    const auto n_entries = number<uint64_t>();
-    for (uint64_t i = 0; i < n_entries; ++i) {
-      string();
-      value(number<uint32_t>(true));
-    }
-    for (uint64_t i = 0; i < n_tensors; ++i) {
-      string();
-      const auto n_dims = number<uint32_t>();
-      for (uint32_t d = 0; d < n_dims; ++d) number<uint64_t>();
-      number<uint32_t>(true);
-      number<uint64_t>();
-    }
-    return fields_;
-  }
-  [[nodiscard]] size_t header_bytes() const { return offset_; }
-
- private:
-  template <typename T>
-  T number(bool is_type = false) {
-    T value;
-    std::memcpy(&value, bytes_.data() + offset_, sizeof(T));
-    fields_.push_back({offset_, sizeof(T), is_type});
-    offset_ += sizeof(T);
-    return value;
-  }
-  void string() {
-    const auto length = number<uint64_t>();
-    offset_ += length;
-  }
-  void value(uint32_t type) {
-    constexpr size_t kSizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-    if (type == 8) return string();
-    if (type == 9) return array();
-    fields_.push_back({offset_, kSizes[type], false});
-    offset_ += kSizes[type];
-  }
-  /// Of a long array only the ends are fields, so that a vocabulary does not take all the time.
-  void array() {
-    const auto element = number<uint32_t>(true);
-    const auto count = number<uint64_t>();
-    for (uint64_t i = 0; i < count; ++i) {
-      const size_t before = fields_.size();
-      value(element);
-      if (i >= 2 && i + 2 < count) fields_.resize(before);
-    }
-  }
-
-  std::span<const std::byte> bytes_;
-  size_t offset_ = 0;
-  std::vector<Field> fields_;
-};
-
-/// Values at which arithmetic on a count, length, size or offset goes wrong.
-std::vector<uint64_t> boundary_values(uint64_t original) {
-  std::vector<uint64_t> values = {0,  1,  2,  3,  4,   5,   7,   8,   9,     13,   31,
-                                  32, 33, 64, 65, 127, 128, 255, 256, 65535, 65536};
-  for (const uint64_t shift : {16U, 24U, 26U, 31U, 32U, 33U, 42U, 56U, 59U, 60U, 61U, 62U, 63U}) {
-    const uint64_t power = uint64_t{1} << shift;
-    values.insert(values.end(), {power - 1, power, power + 1});
-  }
-  values.insert(values.end(), {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 7, UINT64_MAX - 31, UINT64_MAX / 14,
-                               UINT64_MAX / 33, original + 1, original - 1, original * 2, original / 2});
-  return values;
-}
+using test::Field;
+using test::FieldWalker;
 
 uint64_t fnv1a(std::span<const std::byte> bytes) {
   uint64_t hash = 0xCBF29CE484222325;
@@ -168,12 +90,9 @@ TEST(Corpus, SmallFileDamagedInEveryField) {
   Bytes file = test::sample_file();
   ASSERT_TRUE(File::parse(file).ok()) << File::parse(file).error().message();
   Corpus corpus(file);
-  FieldWalker walker(file);
-  for (const Field& field : walker.walk()) {
-    uint64_t original = 0;
-    std::memcpy(&original, file.data() + field.offset, field.width);
-    for (const uint64_t value : boundary_values(original)) corpus.set(field, value);
-    for (uint64_t value = 0; field.is_type && value < 256; ++value) corpus.set(field, value);
+  const FieldWalker walker(file);
+  for (const Field& field : walker.fields()) {
+    for (const uint64_t value : test::field_values(field, file)) corpus.set(field, value);
   }
   for (size_t size = 0; size <= file.size(); ++size) corpus.check(size);
   for (size_t bit = 0; bit < walker.header_bytes() * 8; ++bit) {
@@ -228,8 +147,7 @@ TEST(Corpus, HeaderOfARealModelDamagedInEveryField) {
   if (!path) GTEST_SKIP() << "the model is not in the cache";
   Bytes file = read_file(*path);
   ASSERT_TRUE(File::parse(file).ok());
-  FieldWalker walker(file);
-  const std::vector<Field> fields = walker.walk();
+  const std::vector<Field> fields = FieldWalker(file).fields();
   Corpus corpus(file);
   for (size_t i = 0; i < fields.size(); ++i) corpus.set(fields[i], i % 2 == 0 ? UINT64_MAX : i);
   report("real header", corpus);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <set>
 #include <string>
@@ -30,7 +31,9 @@ struct TinyOptions {
   uint32_t n_vocab = 264;
   uint32_t n_ctx = 512;
   uint32_t window = 0;
-  std::set<std::string> leave_out;  // names of tensors and keys that the file lacks
+  std::set<std::string> leave_out;           // names of tensors and keys that the file lacks
+  std::function<void(Builder&)> vocabulary;  // adds n_vocab tokens; empty: add_vocabulary()
+  std::function<void(Builder&)> more;        // adds whatever else the file shall hold
 };
 
 /// Random blocks of a type: any bits in the integers, small sane scales.
@@ -118,7 +121,12 @@ class TinyModel {
   Bytes bytes() {
     const bool gpt2 = o_.architecture == "gpt2";
     hyperparameters();
-    add_vocabulary(builder_, o_.n_vocab);
+    if (o_.vocabulary) {
+      o_.vocabulary(builder_);
+    } else {
+      add_vocabulary(builder_, o_.n_vocab);
+    }
+    if (o_.more) o_.more(builder_);
     matrix("token_embd.weight", o_.n_embd, o_.n_vocab);
     if (gpt2) matrix("position_embd.weight", o_.n_embd, o_.n_ctx);
     for (uint32_t i = 0; i < o_.n_layers; ++i) layer("blk." + std::to_string(i) + ".");
