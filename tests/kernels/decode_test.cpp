@@ -92,7 +92,7 @@ TEST(Pack, RowsComeBackAsDecoded) {
     for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
       for (const int n_cols : {256, 768}) {
         const int n_rows = 1051;  // some tasks of whole groups, and part of a group
-        const auto data = random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kExtreme, rng);
+        const auto data = random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kWild, rng);
         std::atomic<size_t> n_done{0};
         const PackedMatrix matrix = pack(row.type, data, n_rows, n_cols, precision, pool,
                                          [&](std::span<const std::byte> part) { n_done += part.size(); });

@@ -156,16 +156,16 @@ std::vector<float> product(const KernelTable& table, const PackedMatrix& w, cons
 TEST(Levels, Matmul) {
   Rng rng(8);
   for (const TensorTypeInfo& row : kTensorTypes) {
-    for (const Weights kind : {Weights::kPlain, Weights::kExtreme}) {
+    for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
       for (const int n_cols : {256, 768}) {
         const int n_rows = 53;
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
         for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17}) {
-          std::vector<float> values = kind == Weights::kPlain ? random_floats(size_t(n_tokens) * n_cols, rng)
-                                                              : wild_floats(size_t(n_tokens) * n_cols, rng);
-          // Whole blocks at +-127 meet whole blocks of extreme codes: the largest integer sums.
-          for (int k = 0; k < 128 && kind == Weights::kExtreme; ++k) values[k] = k < 64 ? 1.0F : -1.0F;
+          const size_t n = static_cast<size_t>(n_tokens) * n_cols;
+          const std::vector<float> values = kind == Weights::kPlain          ? random_floats(n, rng)
+                                            : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)
+                                                                             : wild_floats(n, rng);
           Batch x(scalar(), values, n_cols);
           expect_same(type_name(row.type), [&](const KernelTable& t) { return product(t, w, x.all()); });
         }

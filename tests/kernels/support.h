@@ -43,8 +43,10 @@ inline HalfFields half_fields(TensorType type) {
 
 enum class Weights {
   kPlain,
-  kExtreme
-};  // kExtreme: any scale (NaN, infinity, subnormal), codes often all 0 or 1
+  kExtremeCodes,  // blocks whose bits are all 0, all 1 or random, under ordinary scales: the largest integer
+                  // sums
+  kWild,          // the same under any scale: NaN, infinity, subnormal
+};
 
 /// Random values of `type`: n is a multiple of its block.
 inline std::vector<std::byte> random_weights(TensorType type, int64_t n, Weights kind, Rng& rng) {
@@ -58,7 +60,7 @@ inline std::vector<std::byte> random_weights(TensorType type, int64_t n, Weights
   if (row.block_values == 1) {
     for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
       const float value =
-          kind == Weights::kPlain ? normal(rng) : std::bit_cast<float>(static_cast<uint32_t>(rng()));
+          kind != Weights::kWild ? normal(rng) : std::bit_cast<float>(static_cast<uint32_t>(rng()));
       const auto bits = std::bit_cast<uint32_t>(value);
       if (type == TensorType::kF16) put_half(2 * i, float_to_half(value));
       if (type == TensorType::kBF16) put_half(2 * i, static_cast<uint16_t>(bits >> 16));
@@ -71,14 +73,14 @@ inline std::vector<std::byte> random_weights(TensorType type, int64_t n, Weights
   }
   const HalfFields fields = half_fields(type);
   for (size_t block = 0; block < bytes.size(); block += row.block_bytes) {
-    const uint64_t fill = kind == Weights::kExtreme ? rng() % 3 : 2;
+    const uint64_t fill = kind == Weights::kPlain ? 2 : rng() % 3;
     for (size_t i = 0; i < row.block_bytes; ++i) {
       bytes[block + i] = static_cast<std::byte>(fill == 0 ? 0 : fill == 1 ? 255 : rng());
     }
     for (const int field : {fields.scale, fields.minimum}) {
       if (field < 0) continue;
-      const uint16_t half = kind == Weights::kPlain || rng() % 8 != 0 ? float_to_half(normal(rng) * 0.05F)
-                                                                      : static_cast<uint16_t>(rng());
+      const uint16_t half = kind != Weights::kWild || rng() % 8 != 0 ? float_to_half(normal(rng) * 0.05F)
+                                                                     : static_cast<uint16_t>(rng());
       put_half(block + static_cast<size_t>(field), half);
     }
   }
@@ -110,6 +112,13 @@ inline std::vector<float> wild_floats(size_t n, Rng& rng) {
         v = std::normal_distribution<float>(0, 5)(rng);
     }
   }
+  return values;
+}
+
+/// Blocks of 32 that are quantised to 127 or -127 throughout.
+inline std::vector<float> extreme_floats(size_t n, Rng& rng) {
+  std::vector<float> values(n);
+  for (size_t i = 0; i < n; ++i) values[i] = i % 32 == 0 ? (rng() % 2 != 0 ? 1.0F : -1.0F) : values[i - 1];
   return values;
 }
 
