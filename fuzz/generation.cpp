@@ -1,5 +1,5 @@
 // Any bytes as a model: refused with one proper error, or loaded and run for four tokens. Seeds are tiny
-// models, which need -max_len=131072. models.
+// models, which need -max_len=131072.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
