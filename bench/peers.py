@@ -7,9 +7,7 @@ machine does meets both. Prints a Markdown table of medians with the smallest an
 build/bench/peers.json.
 """
 
-import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,14 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import comparison  # noqa: E402
 import peer_llama  # noqa: E402
 
 N_PROMPT, N_GEN = 512, 128
-
-
-def models_in_cache():
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return sorted((cache / "pellucid" / "models").glob("*.gguf"))
 
 
 def run(command):
@@ -103,18 +97,13 @@ def show(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--binary", default=os.environ.get("PELLUCID_BINARY", ROOT / "build/release/src/cli/pellucid")
-    )
-    parser.add_argument("--model", action="append", type=Path, help="default: every model in the cache")
+    parser = comparison.parser(__doc__)
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--alternations", type=int, default=5)
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.threads.split(",")]
-    rows = measure(arguments.binary, arguments.model or models_in_cache(), counts, arguments.alternations)
+    models = arguments.model or comparison.models_in_cache()
+    rows = measure(arguments.binary, models, counts, arguments.alternations)
     show(rows)
     output = ROOT / "build" / "bench" / "peers.json"
     output.parent.mkdir(parents=True, exist_ok=True)

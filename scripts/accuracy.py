@@ -12,7 +12,6 @@ Prints Markdown tables, writes build/accuracy/results.json, exits 1 where a limi
 logits are kept in build/accuracy, by content.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -24,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
+import comparison
 import peer_llama
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = comparison.ROOT
 sys.path.insert(0, str(ROOT / "tests" / "reference"))
 
 from forward import Reference  # noqa: E402
@@ -38,18 +38,13 @@ WINDOW = 512
 NATIVE_WINDOWS = 4
 EXACT_TOKENS = 640  # beyond the sliding window of Gemma 3
 EXACT_NMSE = 1e-9
-KL_SHARE = 1.1  # of llama.cpp's mean divergence
+KL_SHARE = 1.0  # of llama.cpp's mean divergence
 PERPLEXITY_SHARE = 0.002  # of llama.cpp's
 EXACT_PERPLEXITY_SHARE = 1e-5  # of the reference's
 N_NEW = 64  # greedy tokens
 TIE = 1e-3  # logits closer than this may be ordered either way in float32
 FLOAT = ("--precision", "f32", "--kv-type", "f32")
 ROWS = 64  # positions turned into distributions at a time
-
-
-def models_in_cache():
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return sorted((cache / "pellucid" / "models").glob("*.gguf"))
 
 
 class Subject:
@@ -279,18 +274,12 @@ SECTIONS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--binary", default=os.environ.get("PELLUCID_BINARY", ROOT / "build/release/src/cli/pellucid")
-    )
-    parser.add_argument("--model", action="append", type=Path, help="default: every model in the cache")
+    parser = comparison.parser(__doc__)
     parser.add_argument("--section", action="append", choices=SECTIONS, help="default: all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     results = {}
-    for path in arguments.model or models_in_cache():
+    for path in arguments.model or comparison.models_in_cache():
         subject = Subject(path, arguments.binary, arguments.threads)
         for section in arguments.section or SECTIONS:
             measure, show = SECTIONS[section]

@@ -10,7 +10,7 @@ packages=(
   libbenchmark-dev libboost-json1.81-dev libcli11-dev libedit-dev libfmt-dev libgtest-dev libpcre2-dev
   libutf8proc-dev
 )
-lint_packages=(clang clang-tidy)
+lint_packages=(clang clang-tidy libclang-rt-14-dev)
 
 fail() {
   echo "setup: error: $1: $2" >&2

@@ -23,12 +23,6 @@ struct Sums {
   }
 };
 
-/// Whether the tokenizer puts a bos before a text.
-Result<bool> wants_bos(const tokenizer::Tokenizer& tokenizer) {
-  PELLUCID_TRY(const std::vector<int32_t> ids, tokenizer.encode("a"));
-  return !ids.empty() && ids.front() == tokenizer.bos() && tokenizer.bos() >= 0;
-}
-
 }  // namespace
 
 double negative_log_likelihood(std::span<const float> logits, int32_t token) {
@@ -46,14 +40,13 @@ Result<Perplexity> perplexity(Engine& engine, std::span<const int32_t> tokens, i
     return Error{ErrorCode::kUsage, "the text is too short",
                  fmt::format("{} tokens do not fill one window of {}", tokens.size(), n_window)};
   }
-  PELLUCID_TRY(const bool bos, wants_bos(engine.tokenizer()));
   const int first_scored = n_window / 2;
   Sums sums;
   for (size_t begin = 0; begin + static_cast<size_t>(n_window) <= tokens.size();
        begin += static_cast<size_t>(n_window)) {
     std::vector<int32_t> window(tokens.begin() + static_cast<ptrdiff_t>(begin),
                                 tokens.begin() + static_cast<ptrdiff_t>(begin) + n_window);
-    if (bos) window.front() = engine.tokenizer().bos();
+    if (engine.tokenizer().adds_bos()) window.front() = engine.tokenizer().bos();
     Sequence sequence = engine.new_sequence();
     const auto score = [&](int first, std::span<const float> logits, int n_rows) -> Result<void> {
       const auto n_vocab = static_cast<size_t>(engine.n_vocab());

@@ -114,6 +114,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool show_special) c
 
 int32_t Tokenizer::size() const { return parts_->vocabulary.size(); }
 int32_t Tokenizer::bos() const { return parts_->vocabulary.bos; }
+bool Tokenizer::adds_bos() const { return parts_->vocabulary.add_bos; }
 int32_t Tokenizer::eos() const { return parts_->vocabulary.eos; }
 
 std::vector<int32_t> Tokenizer::stop_ids() const {

@@ -51,6 +51,8 @@ class Tokenizer {
   /// The number of tokens; ids are 0 .. size() - 1.
   [[nodiscard]] int32_t size() const;
   [[nodiscard]] int32_t bos() const;  // -1 where the model has none
+  /// Whether encode() puts a bos before a text (where the options let it).
+  [[nodiscard]] bool adds_bos() const;
   [[nodiscard]] int32_t eos() const;  // -1 where the model has none
   /// Every id that ends a turn, ascending: eos, eot, eom, and control tokens known by their text.
   [[nodiscard]] std::vector<int32_t> stop_ids() const;
