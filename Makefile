@@ -87,7 +87,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	  echo "== $$target"; $$target $$corpus $$seeds -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
 	done
 
-bench: build ## decode and prefill rates, and the share of the memory's bandwidth they reach
+bench: build ## decode and prefill rates, and their share of what the machine can do
 	$(PELLUCID_BINARY) bench
 
 bench-peers: build models ## the same against other engines

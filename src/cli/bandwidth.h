@@ -1,20 +1,28 @@
 // The read bandwidth of the machine, as the yardstick of the decode rate.
 #pragma once
 
+#include <string_view>
+
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 
 namespace pellucid::cli {
 
-/// Reads a buffer much larger than the caches with all threads of a pool.
+/// Reads a buffer much larger than the caches, with the widest loads that the processor has.
 class BandwidthProbe {
  public:
   BandwidthProbe();
-  /// Bytes per second of one pass over the buffer with `n_threads` threads.
-  double measure(int n_threads) const;
+  /// Bytes per second of the fastest of several passes over the buffer, shared by all threads of `pool`.
+  double measure(ThreadPool& pool) const;
+  /// What it reads with, such as "64-byte loads".
+  [[nodiscard]] std::string_view how() const { return how_; }
 
  private:
-  AlignedBuffer<uint64_t> buffer_;
+  using Sum = uint64_t (*)(const std::byte* data, size_t bytes);
+
+  AlignedBuffer<std::byte> buffer_;
+  Sum sum_;
+  std::string_view how_;
 };
 
 }  // namespace pellucid::cli

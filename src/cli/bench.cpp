@@ -1,37 +1,51 @@
-// pellucid bench: prefill and decode rates, and the share of the machine's read bandwidth that decoding
-// reaches.
+// pellucid bench: prefill and decode rates at depths, beside what the machine can read and multiply at most.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "cli/bandwidth.h"
+#include "cli/bench_costs.h"
 #include "cli/commands.h"
+#include "cli/integer_peak.h"
 #include "cli/json.h"
 #include "cli/options.h"
 
 namespace pellucid::cli {
 namespace {
 
+constexpr int kWarmUpTokens = 8;
+
 struct BenchCommand {
-  int n_prompt = 512;
+  std::vector<int> prompts{512};
+  std::vector<int> depths{0};
   int n_gen = 128;
-  int depth = 0;
   int repeats = 5;
-  std::vector<int> threads;
+  std::vector<int> threads{0};
   ModelOptions model;
   Format format = Format::kText;
 };
 
-/// One measured test: rates in tokens per second, one for each repeat, and the bandwidth probed beside each.
+struct Probes {
+  BandwidthProbe bandwidth;
+  IntegerPeakProbe integer;
+};
+
+/// Which of the machine's limits a test is held against.
+enum class Limit { kBandwidth, kInteger };
+
+/// One test at one thread count, and what each repeat measured: the rate, and the limit probed beside it.
 struct Measurement {
   std::string test;
   int n_prompt = 0;
   int n_gen = 0;
+  int depth = 0;
   int threads = 0;
-  std::vector<double> rates;
-  std::vector<double> bandwidths;  // bytes per second
-  double bytes_per_token = 0;      // 0 where reading is not what bounds it
+  Limit limit = Limit::kBandwidth;
+  double cost = 0;             // bytes or multiply-adds of a token
+  std::vector<double> rates;   // tokens per second
+  std::vector<double> limits;  // bytes or multiply-adds per second
 };
 
 double median(std::vector<double> values) {
@@ -40,25 +54,21 @@ double median(std::vector<double> values) {
   return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/// Bytes that one decoded token reads: every weight matrix but the embedding (unless it makes the logits
-/// too), and the keys and values of `positions` positions.
-double bytes_per_token(const generation::Engine& engine, double positions) {
-  const model::Weights& weights = engine.model().weights;
-  double bytes = static_cast<double>(weights.head().bytes.size());
-  for (const model::LayerWeights& layer : weights.layers) {
-    for (const model::Linear* linear : {&layer.attn_q, &layer.attn_k, &layer.attn_v, &layer.attn_output,
-                                        &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down}) {
-      bytes += static_cast<double>(linear->weight.bytes.size());
-    }
-  }
-  const model::ArchSpec& spec = engine.model().spec;
-  for (int layer = 0; layer < spec.n_layers; ++layer) {
-    const double visible =
-        spec.is_local(layer) ? std::min<double>(positions, spec.attention.window) : positions;
-    const double element = engine.options().kv_type == kernels::KvType::kF16 ? 2.0 : 4.0;
-    bytes += 2.0 * element * spec.kv_width() * visible;
-  }
-  return bytes;
+double smallest(const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); }
+double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
+
+/// Bytes or multiply-adds a second that the median rate stands for.
+double used(const Measurement& m) { return median(m.rates) * m.cost; }
+double share(const Measurement& m) { return used(m) / median(m.limits); }
+
+/// Refused before anything is measured: a test that does not fit the context.
+Result<void> check_room(const BenchCommand& command, int n_ctx) {
+  const int64_t deepest = *std::max_element(command.depths.begin(), command.depths.end());
+  const int64_t longest = *std::max_element(command.prompts.begin(), command.prompts.end());
+  const int64_t needed = deepest + std::max<int64_t>(longest, command.n_gen);
+  if (needed <= n_ctx) return {};
+  return Error{ErrorCode::kContext, "a test does not fit the context",
+               fmt::format("{} positions are needed, the context holds {}", needed, n_ctx)};
 }
 
 /// Ids spread over the vocabulary: what they are does not matter to the speed.
@@ -69,58 +79,70 @@ std::vector<int32_t> some_tokens(const generation::Engine& engine, int n) {
   return ids;
 }
 
-Result<double> seconds_of(const std::function<Result<void>()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  PELLUCID_CHECK(work());
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return elapsed.count();
-}
-
+/// The tests of one engine. A repeat walks the depths upwards on one sequence, so that a context is filled
+/// once.
 class Bench {
  public:
-  Bench(const BenchCommand& command, generation::Engine& engine, int threads)
-      : command_(command), engine_(engine), threads_(threads) {}
-
-  Result<std::vector<Measurement>> run(const BandwidthProbe& probe) {
-    Measurement prefill{"prefill", command_.n_prompt, 0, threads_, {}, {}, 0};
-    Measurement decode{"decode", 0, command_.n_gen, threads_, {}, {}, 0};
-    decode.bytes_per_token = bytes_per_token(engine_, command_.depth + command_.n_gen / 2.0);
-    for (int repeat = -1; repeat < command_.repeats; ++repeat) {  // -1 warms up
-      const double bandwidth = probe.measure(threads_);
-      generation::Sequence sequence = engine_.new_sequence();
-      if (command_.depth > 0)
-        PELLUCID_CHECK(
-            engine_.extend(sequence, some_tokens(engine_, command_.depth), generation::Want::kLast, {}));
-      if (command_.n_prompt > 0) {
-        PELLUCID_TRY(const double seconds, seconds_of([&] {
-                       return engine_.extend(sequence, some_tokens(engine_, command_.n_prompt),
-                                             generation::Want::kLast, {});
-                     }));
-        note(prefill, repeat, command_.n_prompt / seconds, bandwidth);
-        sequence.truncate(command_.depth);
+  Bench(const BenchCommand& command, generation::Engine& engine, const Probes& probes)
+      : command_(command), engine_(engine), probes_(probes), pool_(engine.options().n_threads) {
+    for (const int depth : command.depths) {
+      for (const int n : command.prompts) {
+        if (n > 0) done_.push_back(prefill_test(depth, n));
       }
-      if (command_.n_gen > 0) {
-        if (sequence.tokens.empty())
-          PELLUCID_CHECK(engine_.extend(sequence, some_tokens(engine_, 1), generation::Want::kLast, {}));
-        PELLUCID_TRY(const double seconds, seconds_of([&] { return decode_tokens(sequence); }));
-        note(decode, repeat, command_.n_gen / seconds, bandwidth);
+      if (command.n_gen > 0) done_.push_back(decode_test(depth));
+    }
+  }
+
+  Result<std::vector<Measurement>> run() {
+    PELLUCID_CHECK(warm_up());
+    for (int repeat = 0; repeat < command_.repeats; ++repeat) {
+      const double bandwidth = probes_.bandwidth.measure(pool_);
+      const double integer = probes_.integer.measure(pool_);
+      generation::Sequence sequence = engine_.new_sequence();
+      for (Measurement& m : done_) {
+        PELLUCID_CHECK(prefill(sequence, m.depth - static_cast<int>(sequence.tokens.size())));
+        PELLUCID_TRY(const double rate, rate_of(m, sequence));
+        sequence.truncate(m.depth);
+        m.rates.push_back(rate);
+        m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth : integer);
       }
     }
-    std::vector<Measurement> done;
-    if (command_.n_prompt > 0) done.push_back(std::move(prefill));
-    if (command_.n_gen > 0) done.push_back(std::move(decode));
-    return done;
+    return done_;
   }
 
  private:
-  static void note(Measurement& m, int repeat, double rate, double bandwidth) {
-    if (repeat < 0) return;
-    m.rates.push_back(rate);
-    m.bandwidths.push_back(bandwidth);
+  [[nodiscard]] Measurement prefill_test(int depth, int n) const {
+    const double cost = macs_of_prompt(engine_, n) / n;
+    return {"prefill", n, 0, depth, pool_.size(), Limit::kInteger, cost, {}, {}};
   }
 
-  Result<void> decode_tokens(generation::Sequence& sequence) {
-    for (const int32_t token : some_tokens(engine_, command_.n_gen)) {
+  [[nodiscard]] Measurement decode_test(int depth) const {
+    const int n = command_.n_gen;
+    const double cost = bytes_per_token(engine_, depth + (n + 1) / 2.0);
+    return {"decode", 0, n, depth, pool_.size(), Limit::kBandwidth, cost, {}, {}};
+  }
+
+  Result<void> warm_up() {
+    generation::Sequence sequence = engine_.new_sequence();
+    PELLUCID_CHECK(prefill(sequence, *std::max_element(command_.prompts.begin(), command_.prompts.end())));
+    return decode(sequence, std::min(command_.n_gen, kWarmUpTokens));
+  }
+
+  Result<double> rate_of(const Measurement& m, generation::Sequence& sequence) {
+    const auto start = std::chrono::steady_clock::now();
+    PELLUCID_CHECK(prefill(sequence, m.n_prompt));
+    PELLUCID_CHECK(decode(sequence, m.n_gen));
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    return (m.n_prompt + m.n_gen) / elapsed.count();
+  }
+
+  Result<void> prefill(generation::Sequence& sequence, int n) {
+    if (n == 0) return {};
+    return engine_.extend(sequence, some_tokens(engine_, n), generation::Want::kLast, {});
+  }
+
+  Result<void> decode(generation::Sequence& sequence, int n) {
+    for (const int32_t token : some_tokens(engine_, n)) {
       PELLUCID_CHECK(engine_.extend(sequence, {&token, 1}, generation::Want::kLast, {}));
     }
     return {};
@@ -128,91 +150,120 @@ class Bench {
 
   const BenchCommand& command_;
   generation::Engine& engine_;
-  int threads_;
+  const Probes& probes_;
+  ThreadPool pool_;  // of the probes: as many threads as the engine has
+  std::vector<Measurement> done_;
 };
 
-boost::json::object to_json(const Measurement& m, int depth) {
-  const double rate = median(m.rates);
+boost::json::array to_giga(const std::vector<double>& values) {
+  boost::json::array array;
+  for (const double value : values) array.emplace_back(value / 1e9);
+  return array;
+}
+
+boost::json::object to_json(const Measurement& m) {
   boost::json::object row{{"test", m.test},
                           {"n_prompt", m.n_prompt},
                           {"n_gen", m.n_gen},
-                          {"depth", depth},
+                          {"depth", m.depth},
                           {"threads", m.threads},
-                          {"tokens_per_s", rate},
-                          {"min", *std::min_element(m.rates.begin(), m.rates.end())},
-                          {"max", *std::max_element(m.rates.begin(), m.rates.end())},
+                          {"tokens_per_s", median(m.rates)},
+                          {"min", smallest(m.rates)},
+                          {"max", largest(m.rates)},
+                          {"each", boost::json::array(m.rates.begin(), m.rates.end())},
                           {"gb_per_s", nullptr},
-                          {"bandwidth_share", nullptr}};
-  if (m.bytes_per_token > 0) {
-    row["gb_per_s"] = rate * m.bytes_per_token / 1e9;
-    row["bandwidth_share"] = rate * m.bytes_per_token / median(m.bandwidths);
+                          {"bandwidth_share", nullptr},
+                          {"gmac_per_s", nullptr},
+                          {"integer_share", nullptr}};
+  if (m.limit == Limit::kBandwidth) {
+    row["gb_per_s"] = used(m) / 1e9;
+    row["bandwidth_share"] = share(m);
+    row["bytes_per_token"] = m.cost;
+    row["bandwidth_gb_per_s"] = to_giga(m.limits);
+  } else {
+    row["gmac_per_s"] = used(m) / 1e9;
+    row["integer_share"] = share(m);
+    row["macs_per_token"] = m.cost;
+    row["integer_gmac_per_s"] = to_giga(m.limits);
   }
   return row;
 }
 
-std::string to_text(const Measurement& m, int depth) {
-  const double rate = median(m.rates);
-  std::string reading;
-  if (m.bytes_per_token > 0) {
-    const double bandwidth = median(m.bandwidths);
-    reading = fmt::format("  {:6.1f} GB/s, {:3.0f} % of {:.1f}", rate * m.bytes_per_token / 1e9,
-                          100 * rate * m.bytes_per_token / bandwidth, bandwidth / 1e9);
-  }
-  return fmt::format("{:<8} {:>5} {:>6} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}{}\n", m.test,
-                     m.n_prompt + m.n_gen, depth, m.threads, rate,
-                     *std::min_element(m.rates.begin(), m.rates.end()),
-                     *std::max_element(m.rates.begin(), m.rates.end()), reading);
+constexpr std::string_view kHeading = "test         n  depth   t  tokens/s      min .. max\n";
+
+std::string to_text(const Measurement& m) {
+  return fmt::format(
+      "{:<8} {:>5} {:>6} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}\n", m.test,
+      m.n_prompt + m.n_gen, m.depth, m.threads, median(m.rates), smallest(m.rates), largest(m.rates),
+      used(m) / 1e9, m.limit == Limit::kBandwidth ? "GB/s" : "GMAC/s", 100 * share(m),
+      median(m.limits) / 1e9);
 }
 
-Result<int> bench(const BenchCommand& command) {
-  const BandwidthProbe probe;
-  std::vector<int> threads = command.threads;
-  if (threads.empty()) threads.push_back(0);
+Result<void> print_text(const std::vector<Measurement>& measured) {
+  for (const Measurement& m : measured) PELLUCID_CHECK(write_output(to_text(m)));
+  return flush_output();
+}
+
+Result<void> print_machine(std::string_view simd, const Probes& probes) {
+  return write_output(
+      fmt::format("kernels: {}; the machine is probed with {} (GB/s) and {} (int8 multiply-adds)\n{}", simd,
+                  probes.bandwidth.how(), probes.integer.how(), kHeading));
+}
+
+Result<int> bench(BenchCommand command) {
+  std::sort(command.depths.begin(), command.depths.end());
   boost::json::array results;
-  for (const int n_threads : threads) {
+  boost::json::object report;
+  for (const int n_threads : command.threads) {
     ModelOptions options = command.model;
     options.engine.n_threads = n_threads;
-    PELLUCID_TRY(LoadedEngine loaded, load_engine(options));
-    Bench one(command, *loaded.engine, loaded.engine->options().n_threads);
-    PELLUCID_TRY(const std::vector<Measurement> measured, one.run(probe));
-    if (command.format == Format::kText && results.empty()) {
-      PELLUCID_CHECK(write_output("test         n  depth   t  tokens/s      min .. max\n"));
-    }
-    for (const Measurement& m : measured) {
-      if (command.format == Format::kText) {
-        PELLUCID_CHECK(write_output(to_text(m, command.depth)));
-        PELLUCID_CHECK(flush_output());
-      }
-      results.push_back(to_json(m, command.depth));
-    }
+    PELLUCID_TRY(const LoadedEngine loaded, load_engine(options));
+    PELLUCID_CHECK(check_room(command, loaded.engine->options().n_ctx));
+    const Probes probes;
+    const std::string_view simd = loaded.engine->model().kernels->name;
+    if (command.format == Format::kText && report.empty()) PELLUCID_CHECK(print_machine(simd, probes));
+    report["simd"] = simd;
+    report["bandwidth_probe"] = probes.bandwidth.how();
+    report["integer_probe"] = probes.integer.how();
+    PELLUCID_TRY(const std::vector<Measurement> measured, Bench(command, *loaded.engine, probes).run());
+    if (command.format == Format::kText) PELLUCID_CHECK(print_text(measured));
+    for (const Measurement& m : measured) results.push_back(to_json(m));
   }
-  if (command.format == Format::kJson)
-    PELLUCID_CHECK(write_json(boost::json::object{{"results", std::move(results)}}));
+  report["results"] = std::move(results);
+  if (command.format == Format::kJson) PELLUCID_CHECK(write_json(report));
   return 0;
 }
 
 }  // namespace
 
 void add_bench(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("bench", "Prefill and decode rates of this machine");
+  CLI::App* command =
+      app.add_subcommand("bench", "Prefill and decode rates, and their share of what the machine can do");
   const auto options = std::make_shared<BenchCommand>();
-  command->add_option("-p,--prompt", options->n_prompt, "tokens of the prefill test; 0: none")
+  const CLI::Range count(0, std::numeric_limits<int>::max());
+  const auto add_counts = [&](const std::string& name, std::vector<int>& counts, const std::string& help) {
+    command->add_option(name, counts, help)
+        ->delimiter(',')
+        ->capture_default_str()
+        ->check(count)
+        ->type_name("N,...");
+  };
+  add_counts("-p,--prompt", options->prompts, "tokens of the prefill tests; 0: none");
+  add_counts("-d,--depth", options->depths, "tokens already in the context, for each test");
+  command->add_option("-n,--gen", options->n_gen, "tokens of the decode tests; 0: none")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("-n,--gen", options->n_gen, "tokens of the decode test; 0: none")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("-d,--depth", options->depth, "tokens already in the context")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(count)
+      ->type_name("N");
   command->add_option("-r,--repeats", options->repeats, "measured repeats, after one to warm up")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
   add_model_options(*command, options->model);
   command->remove_option(command->get_option("--threads"));
-  command->add_option("-t,--threads", options->threads, "thread counts: 1,2")
+  command->add_option("-t,--threads", options->threads, "thread counts (default: all processors)")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N,...");
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return bench(*options); }; });
 }
