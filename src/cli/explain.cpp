@@ -33,7 +33,7 @@ class StepWriter {
  public:
   explicit StepWriter(const ExplainCommand& command)
       : format_(command.format),
-        style_{command.width.value_or(report_width(STDOUT_FILENO)),
+        style_{command.width.value_or(report_width(environment("COLUMNS"), STDOUT_FILENO)),
                use_colour(command.colour, terminal_facts(STDOUT_FILENO))} {}
 
   Result<void> prompt(std::span<const PromptToken> tokens) {
@@ -173,7 +173,8 @@ void add_explain(CLI::App& app, Action& action) {
   add_sampling_options(*command, options->sampling);
   add_given_options(*command, options->given);
   command
-      ->add_option("--width", options->width, "columns of the text (default: 80, or a narrower terminal's)")
+      ->add_option("--width", options->width,
+                   "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")
       ->check(CLI::Range(40, 1000))
       ->type_name("N");
   command->add_option("--color,--colour", options->colour, "auto, always or never; NO_COLOR counts for auto")

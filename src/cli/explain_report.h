@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "cli/terminal.h"
 #include "sampling/draw.h"
 #include "sampling/settings.h"
 #include "sampling/watch.h"
@@ -45,11 +46,6 @@ struct DrawAddress {
 Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling::Settings& settings,
                                    const DrawAddress& address, size_t top);
 
-struct ReportStyle {
-  size_t width = 80;    // columns; no line of the report is wider, if there are at least 80
-  bool colour = false;  // ECMA-48 colours
-};
-
 /// A token of the prompt: its id and its bytes.
 struct PromptToken {
   int32_t id;
@@ -64,7 +60,7 @@ boost::json::array prompt_json(std::span<const PromptToken> prompt);
 
 /// Lines, each ending in '\n': the context; a row for each watched candidate with its logit, what each stage
 /// made of it, and its final probability with a bar, or where and why it left; the others in one row; a line
-/// for each stage; the draw. Numbers have four decimals.
+/// for each stage; the draw. Numbers have four decimals, counts a comma at the thousands.
 std::string explain_text(const ExplainedStep& step, const ReportStyle& style);
 
 /// The same at full precision: every number reads back to the same bits, none is NaN or infinite.

@@ -5,18 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 namespace pellucid::cli {
-namespace {
-
 std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr) return std::nullopt;
   return value;
 }
-
-}  // namespace
 
 TerminalFacts terminal_facts(int descriptor) {
   return {::isatty(descriptor) == 1, environment("NO_COLOR"), environment("TERM")};
@@ -28,11 +25,18 @@ bool use_colour(ColourChoice choice, const TerminalFacts& facts) {
   return facts.is_terminal && facts.term && !facts.term->empty() && *facts.term != "dumb";
 }
 
-size_t report_width(int descriptor) {
+size_t report_width(const std::optional<std::string>& columns, int descriptor) {
+  constexpr size_t kLeast = 40;
   constexpr size_t kUsual = 80;
+  size_t width = 0;
+  if (columns) {
+    const char* end = columns->data() + columns->size();
+    const auto [stop, status] = std::from_chars(columns->data(), end, width);
+    if (status != std::errc() || stop != end) width = 0;
+  }
   winsize size{};
-  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsual;
-  return std::clamp<size_t>(size.ws_col, 40, kUsual);
+  if (width == 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0) width = size.ws_col;
+  return width == 0 ? kUsual : std::clamp(width, kLeast, kUsual);
 }
 
 std::string styled(std::string_view text, std::string_view style, bool colour) {

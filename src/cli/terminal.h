@@ -23,11 +23,27 @@ TerminalFacts terminal_facts(int descriptor);
 /// set and isn't "dumb".
 bool use_colour(ColourChoice choice, const TerminalFacts& facts);
 
-/// Columns of a report where none are asked for: 80, or less in a terminal that is narrower (at least 40).
-/// Never more: lines stay readable, and one width gives one text.
-size_t report_width(int descriptor);
+/// Columns of a report where none are asked for: 80, or fewer where `columns` (the variable COLUMNS; what is
+/// not a number counts as unset) or else the terminal says so, but at least 40. Never more: lines stay
+/// readable, and one width gives one text.
+size_t report_width(const std::optional<std::string>& columns, int descriptor);
 
-/// `text` in a style of ECMA-48, e.g. "1" bold, "2" faint, "32" green; as it is where `colour` is false.
+std::optional<std::string> environment(const char* name);
+
+// Styles of ECMA-48.
+inline constexpr std::string_view kBold = "1";
+inline constexpr std::string_view kFaint = "2";
+inline constexpr std::string_view kGreen = "32";
+inline constexpr std::string_view kYellow = "33";
+inline constexpr std::string_view kBoldGreen = "1;32";
+
+/// The shape of a report.
+struct ReportStyle {
+  size_t width = 80;    // columns, at least 40; no line of the report is wider
+  bool colour = false;  // ECMA-48 colours
+};
+
+/// `text` in a style, as it is where `colour` is false.
 std::string styled(std::string_view text, std::string_view style, bool colour);
 
 }  // namespace pellucid::cli

@@ -47,6 +47,7 @@ std::string output_of(const std::string& arguments) {
 
 TEST(ExplainCases, PrintWhatTheirFilesSay) {
   ::unsetenv("NO_COLOR");
+  ::unsetenv("COLUMNS");
   const std::vector<fs::path> paths = cases();
   ASSERT_GE(paths.size(), 10U);
   for (const fs::path& path : paths) {

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "cli/explain_logits.h"
+#include "cli/explain_terms.h"
 #include "cli/terminal.h"
 #include "cli/token_text.h"
 
@@ -145,7 +146,7 @@ TEST(ExplainText, TheOthersAndTheTokenDrawnAreAlwaysThere) {
 }
 
 TEST(ExplainText, FitsTheTerminalAndColoursOnlyWhenAsked) {
-  for (const size_t width : {80UL, 100UL}) {
+  for (const size_t width : {40UL, 50UL, 60UL, 80UL, 100UL}) {
     const std::string text = explain_text(step_of(the_cat()), {width, false});
     for (const std::string& line : lines_of(text)) EXPECT_LE(display_width(line), width) << line;
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
@@ -158,7 +159,7 @@ TEST(ExplainText, FitsTheTerminalAndColoursOnlyWhenAsked) {
   EXPECT_EQ(coloured, explain_text(step_of(the_cat()), {80, false}));
 }
 
-TEST(ExplainText, FitsEightyColumnsWhateverTheNumbersAndLabelsAre) {
+TEST(ExplainText, FitsItsColumnsWhateverTheNumbersAndLabelsAre) {
   std::mt19937 random(7);
   const std::vector<std::string> kLabels{"字字字字字字字字字字字字",
                                          "👩‍👩‍👧‍👦🏳️‍🌈🎉🎉🎉🎉🎉",
@@ -185,10 +186,63 @@ TEST(ExplainText, FitsEightyColumnsWhateverTheNumbersAndLabelsAre) {
     options.seed = round % 2 == 0 ? random() : UINT64_MAX;
     options.context = kLabels[random() % kLabels.size()];
     if (round % 3 == 0) options.settings.order = {sampling::StageId::kTopP, sampling::StageId::kTemperature};
-    for (const std::string& line : lines_of(explain_text(step_of(options), {}))) {
-      ASSERT_LE(display_width(line), 80U) << line << "\n" << *options.logits;
+    const size_t width = round % 4 == 0 ? 80 : 40 + random() % 60;
+    for (const std::string& line : lines_of(explain_text(step_of(options), {width, false}))) {
+      ASSERT_LE(display_width(line), width) << line << "\n" << *options.logits;
+      ASSERT_NE(line.empty() ? 'x' : line.back(), ' ') << line;
     }
   }
+}
+
+std::string header_at(size_t width) {
+  ExplainLogitsOptions options = the_cat();
+  options.settings.temperature = 0.5;
+  const std::string text = explain_text(step_of(options), {width, false});
+  std::istringstream words(lines_of(text)[2]);
+  std::string header;
+  for (std::string word; words >> word;) header += (header.empty() ? "" : " ") + word;
+  return header;
+}
+
+TEST(ExplainText, ANarrowTableLeavesOutWhatMattersLeast) {
+  EXPECT_EQ(header_at(80), "token id logit scaled top-k top-p final");
+  EXPECT_EQ(header_at(52), "token id logit scaled top-k top-p final");
+  EXPECT_EQ(header_at(48), "token logit scaled top-k top-p final");
+  EXPECT_EQ(header_at(44), "token logit scaled top-k final");
+  EXPECT_EQ(header_at(40), "token logit top-k final");
+  const std::string narrow = explain_text(step_of(the_cat()), {40, false});
+  EXPECT_EQ(row_of(narrow, "cat"),
+            (std::vector<std::string>{">", "\"cat\"", "10.0000", "0.8756", "0.8808", "0.8808"}));
+  EXPECT_EQ(row_of(narrow, "house"), (std::vector<std::string>{"\"house\"", "2.0000", "cut", "0"}));
+  EXPECT_NE(narrow.find("\"The cat\""), std::string::npos) << narrow;
+  // A reason is whole or isn't there.
+  for (size_t width = 40; width < 100; ++width) {
+    for (const std::string& line : lines_of(explain_text(step_of(the_cat()), {width, false}))) {
+      const size_t reason = std::min(line.find("rank 4"), line.size());
+      EXPECT_TRUE(reason == line.size() || line.substr(reason) == "rank 4 > 3") << line;
+    }
+  }
+}
+
+TEST(ExplainText, CountsHaveAComma) {
+  ExplainLogitsOptions options;
+  options.logits = "1234567";
+  for (int i = 1; i < 12'345; ++i) *options.logits += ",0.1";
+  options.settings.top_k = 10'000;
+  options.settings.top_p = 1;
+  options.settings.temperature = 1e6;
+  options.top = 10'001;
+  const ExplainedStep step = step_of(options);
+  const std::string text = explain_text(step, {});
+  EXPECT_NE(text.find("kept 10,000 of 12,345, cut at logit 1e-07"), std::string::npos) << text.substr(0, 500);
+  EXPECT_NE(text.find("rank 10,001 > 10,000"), std::string::npos);
+  EXPECT_NE(text.find("+2,344 others"), std::string::npos);
+  const auto json = boost::json::serialize(explain_json(step));
+  EXPECT_NE(json.find("kept 10000 of 12345"), std::string::npos);
+  EXPECT_EQ(json.find("10,000"), std::string::npos);
+  EXPECT_EQ(with_groups("49152 of 262144, 0.1234567, cut at 123456 (1)"),
+            "49,152 of 262,144, 0.1234567, cut at 123,456 (1)");
+  EXPECT_EQ(with_groups("100 1000 1000000 1e+20 -1000.50001"), "100 1,000 1,000,000 1e+20 -1,000.50001");
 }
 
 TEST(ExplainText, ThePromptWrapsAndLosesNothing) {
@@ -376,6 +430,18 @@ TEST(TokenText, WidthIsBoundedForAnyBytes) {
   EXPECT_EQ(quoted_token("ab\u5b57", 6), "\"ab\u5b57\"");
   EXPECT_EQ(quoted_token("ab\u5b57\u5b57", 6), "\"ab\u2026\"");
   EXPECT_EQ(quoted_tail("abcdef", 6), "\"\u2026def\"");
+}
+
+TEST(Terminal, WidthIsColumnsThenTheTerminalThenEighty) {
+  constexpr int kNone = -1;  // no terminal
+  EXPECT_EQ(report_width(std::nullopt, kNone), 80U);
+  EXPECT_EQ(report_width("60", kNone), 60U);
+  EXPECT_EQ(report_width("40", kNone), 40U);
+  EXPECT_EQ(report_width("7", kNone), 40U);
+  EXPECT_EQ(report_width("200", kNone), 80U);
+  for (const char* bad : {"", "0", "-5", "wide", "60x", "99999999999999999999999"}) {
+    EXPECT_EQ(report_width(bad, kNone), 80U) << bad;
+  }
 }
 
 TEST(Terminal, ColourFollowsFlagThenNoColorThenTerminal) {
