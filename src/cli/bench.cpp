@@ -44,6 +44,7 @@ struct Measurement {
   int threads = 0;
   Limit limit = Limit::kBandwidth;
   double cost = 0;             // bytes or multiply-adds of a token
+  double kv_cost = 0;          // of the bytes, those of keys and values
   std::vector<double> rates;   // tokens per second
   std::vector<double> limits;  // bytes or multiply-adds per second
 };
@@ -113,13 +114,14 @@ class Bench {
  private:
   [[nodiscard]] Measurement prefill_test(int depth, int n) const {
     const double cost = macs_of_prompt(engine_, n) / n;
-    return {"prefill", n, 0, depth, pool_.size(), Limit::kInteger, cost, {}, {}};
+    return {"prefill", n, 0, depth, pool_.size(), Limit::kInteger, cost, 0, {}, {}};
   }
 
   [[nodiscard]] Measurement decode_test(int depth) const {
     const int n = command_.n_gen;
-    const double cost = bytes_per_token(engine_, depth + (n + 1) / 2.0);
-    return {"decode", 0, n, depth, pool_.size(), Limit::kBandwidth, cost, {}, {}};
+    const double kv_cost = kv_bytes(engine_, depth + (n + 1) / 2.0);
+    const double cost = weight_bytes(engine_) + kv_cost;
+    return {"decode", 0, n, depth, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}};
   }
 
   Result<void> warm_up() {
@@ -179,6 +181,7 @@ boost::json::object to_json(const Measurement& m) {
     row["gb_per_s"] = used(m) / 1e9;
     row["bandwidth_share"] = share(m);
     row["bytes_per_token"] = m.cost;
+    row["kv_bytes_per_token"] = m.kv_cost;
     row["bandwidth_gb_per_s"] = to_giga(m.limits);
   } else {
     row["gmac_per_s"] = used(m) / 1e9;

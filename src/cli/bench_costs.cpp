@@ -23,15 +23,20 @@ double macs(const kernels::PackedMatrix& matrix) {
 
 }  // namespace
 
-double bytes_per_token(const generation::Engine& engine, double positions) {
+double weight_bytes(const generation::Engine& engine) {
   auto bytes = static_cast<double>(engine.model().weights.head().bytes.size());
   for_layer_matrices(engine, [&](const kernels::PackedMatrix& matrix) {
     bytes += static_cast<double>(matrix.bytes.size());
   });
+  return bytes;
+}
+
+double kv_bytes(const generation::Engine& engine, double positions) {
   const model::ArchSpec& spec = engine.model().spec;
   const auto page_bytes =
       static_cast<double>(kernels::kv_page_bytes(engine.options().kv_type, spec.attention.head_dim));
   const double position_bytes = page_bytes * spec.attention.n_kv_heads / kernels::kPagePositions;
+  double bytes = 0;
   for (int layer = 0; layer < spec.n_layers; ++layer) {
     const double window = spec.is_local(layer) ? spec.attention.window : positions;
     bytes += position_bytes * std::min(positions, window);

@@ -6,9 +6,12 @@
 
 namespace pellucid::cli {
 
-/// Bytes that one decoded token reads where its sequence has `positions` positions: every weight matrix as
-/// packed, except the embedding (unless it makes the logits too), and the keys and values that it attends to.
-double bytes_per_token(const generation::Engine& engine, double positions);
+/// Bytes of every weight matrix that a decoded token meets, as packed: all but the embedding, unless that
+/// makes the logits too.
+double weight_bytes(const generation::Engine& engine);
+
+/// Bytes of the keys and values that a token attends to where its sequence has `positions` positions.
+double kv_bytes(const generation::Engine& engine, double positions);
 
 /// Multiply-adds of the weight matrices for a prompt of `n_tokens`, logits for the last one alone. Attention
 /// is left out, so a share of a peak computed from it is a lower bound.

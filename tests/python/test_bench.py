@@ -57,10 +57,12 @@ def test_bytes_of_a_decoded_token(rows, file):
         return int(file.fields[f"llama.{key}"].contents())
 
     head_dim = number("embedding_length") // number("attention.head_count")
-    position = 2 * 2 * number("attention.head_count_kv") * head_dim * number("block_count")  # K and V in float16
+    kv_width = number("attention.head_count_kv") * head_dim
+    position = 2 * 2 * kv_width * number("block_count")  # K and V in float16
     weights = sum(int(tensor.n_bytes) for tensor in matrices(file))
     for row in (row for row in rows if row["test"] == "decode"):
         seen = np.mean([row["depth"] + 1 + i for i in range(N_GEN)])
+        assert row["kv_bytes_per_token"] == position * seen
         assert row["bytes_per_token"] == weights + position * seen
         share = row["tokens_per_s"] * row["bytes_per_token"] / 1e9 / np.median(row["bandwidth_gb_per_s"])
         assert row["bandwidth_share"] == pytest.approx(share)
