@@ -36,7 +36,7 @@ struct Question {
   std::span<const Message> conversation;          // ends with the user's message
   uint64_t attempt = 0;                           // 0, then 1, 2, ... for other answers to the same message
   std::function<void(std::string_view)> on_text;  // text as it becomes certain, whole characters
-  std::function<bool()> cancelled;                // to be asked before each step
+  std::function<bool()> cancelled;                // to be asked before each step, and while a prompt runs
 };
 
 struct ChatBackend {

@@ -38,6 +38,7 @@ class Partner {
     const std::span<const int32_t> fresh = keep_common_prefix(ids);
     generation::GenerateOptions options = options_;
     options.stream = question.attempt;
+    options.cancelled = question.cancelled;
     const auto observe = [&](const generation::StepView& step) {
       if (!step.text.empty()) question.on_text(step.text);
       return !question.cancelled();

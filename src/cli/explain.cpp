@@ -105,6 +105,7 @@ Result<int> explain_model(const ExplainCommand& command) {
   const std::vector<PromptToken> prompt_tokens = shown(engine.tokenizer(), prompt);
   bool started = false;
   const InterruptFlag interrupt;
+  options.cancelled = [&interrupt] { return interrupt.raised(); };
   const auto show = [&](const generation::StepView& view) -> Result<void> {
     if (!std::exchange(started, true)) PELLUCID_CHECK(writer.prompt(prompt_tokens));
     const DrawAddress address{{}, options.seed, options.stream, static_cast<uint64_t>(view.index)};

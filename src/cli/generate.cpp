@@ -91,6 +91,7 @@ Result<int> generate(const GenerateCommand& command) {
   if (stream && !command.chat && ::isatty(STDOUT_FILENO) != 0 && command.prompt)
     PELLUCID_CHECK(write_output(*command.prompt));
   const InterruptFlag interrupt;
+  run.options.cancelled = [&interrupt] { return interrupt.raised(); };
   Result<void> written;
   const auto observe = [&](const generation::StepView& step) {
     if (stream && !step.text.empty()) {

@@ -14,7 +14,9 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxChunk = 4096;
-// With every position's logits asked for, a chunk is cut so that they fit this.
+// A chunk is cut so that its activations fit the first and, with every position's logits asked for, those fit
+// the second: the width of a model is a number in its file.
+constexpr size_t kMaxScratchBytes = size_t{256} << 20;
 constexpr size_t kMaxLogitsBytes = size_t{32} << 20;
 
 /// Processors that this process may run on (fewer than the machine has, in a container).
@@ -115,16 +117,26 @@ Result<void> Engine::check(const Sequence& sequence, std::span<const int32_t> to
   return {};
 }
 
+/// Tokens that run together.
+size_t Engine::chunk_of(Want want) const {
+  const auto fit = [](size_t limit, size_t bytes_of_one) {
+    return std::max<size_t>(1, limit / bytes_of_one);
+  };
+  const size_t logits = want == Want::kAll ? static_cast<size_t>(model_.spec.n_vocab) * sizeof(float) : 1;
+  return std::min({static_cast<size_t>(options_.prefill_chunk),
+                   fit(kMaxScratchBytes, model::Scratch::float_bytes_of_token(model_.spec)),
+                   fit(kMaxLogitsBytes, logits)});
+}
+
 Result<void> Engine::extend(Sequence& sequence, std::span<const int32_t> tokens, Want want,
-                            const LogitsSink& sink, const model::Tap& tap) {
+                            const LogitsSink& sink, const model::Tap& tap, const Cancelled& cancelled) {
   PELLUCID_CHECK(check(sequence, tokens));
   const auto n_vocab = static_cast<size_t>(model_.spec.n_vocab);
-  size_t chunk = static_cast<size_t>(options_.prefill_chunk);
-  if (want == Want::kAll) chunk = std::clamp<size_t>(kMaxLogitsBytes / (n_vocab * sizeof(float)), 1, chunk);
+  const size_t chunk = chunk_of(want);
   const size_t logit_rows = want == Want::kAll ? std::min(chunk, tokens.size()) : 1;
   if (logits_.size() < logit_rows * n_vocab) logits_ = AlignedBuffer<float>(logit_rows * n_vocab);
 
-  for (size_t done = 0; done < tokens.size();) {
+  for (size_t done = 0; done < tokens.size() && !(cancelled && cancelled());) {
     const size_t n = std::min(chunk, tokens.size() - done);
     if (!scratch_ || scratch_->max_tokens < static_cast<int>(n)) {
       scratch_ = std::make_unique<model::Scratch>(model_.spec, static_cast<int>(n), pool_.size());

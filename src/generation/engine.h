@@ -22,9 +22,10 @@
 namespace pellucid::generation {
 
 struct EngineOptions {
-  int n_threads = 0;        // 0: one for each processor this process may use
-  int n_ctx = 0;            // positions a sequence may hold; 0: what the model was trained for
-  int prefill_chunk = 256;  // tokens of a prompt that run together; never changes a bit of the result
+  int n_threads = 0;  // 0: one for each processor this process may use
+  int n_ctx = 0;      // positions a sequence may hold; 0: what the model was trained for
+  int prefill_chunk =
+      256;  // tokens of a prompt that run together, at most; never changes a bit of the result
   kernels::Precision precision = kernels::Precision::kNative;
   kernels::KvType kv_type = kernels::KvType::kF16;
 };
@@ -47,6 +48,9 @@ enum class Want { kLast, kAll };
 /// Receives logits [n_rows, n_vocab] of the positions from `first` on; called one or more times, in order. An
 /// error ends the run.
 using LogitsSink = std::function<Result<void>(int first, std::span<const float> logits, int n_rows)>;
+
+/// Asked before each chunk of a prompt; true ends the run there.
+using Cancelled = std::function<bool()>;
 
 /// Not movable: parts refer to each other. One caller at a time.
 class Engine {
@@ -75,15 +79,16 @@ class Engine {
   [[nodiscard]] Sequence new_sequence() const { return {{}, model::KvCache(model_.spec, options_.kv_type)}; }
 
   /// Runs `tokens` after those of `sequence` and appends them. Errors: kUsage (no token, or an id out of
-  /// range), kContext (they do not fit; both numbers are named), or the sink's. On error the sequence holds
-  /// what had been run.
+  /// range), kContext (they do not fit; both numbers are named), or the sink's. On error, and where
+  /// `cancelled` ends it (which is none), the sequence holds what had been run.
   Result<void> extend(Sequence& sequence, std::span<const int32_t> tokens, Want want, const LogitsSink& sink,
-                      const model::Tap& tap = {});
+                      const model::Tap& tap = {}, const Cancelled& cancelled = {});
 
  private:
   Engine(gguf::File file, const EngineOptions& options)
       : file_(std::move(file)), options_(options), pool_(options.n_threads) {}
   [[nodiscard]] Result<void> check(const Sequence& sequence, std::span<const int32_t> tokens) const;
+  [[nodiscard]] size_t chunk_of(Want want) const;
 
   gguf::File file_;
   EngineOptions options_;

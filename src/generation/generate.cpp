@@ -72,9 +72,14 @@ Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const 
   };
 
   auto start = Clock::now();
-  PELLUCID_CHECK(engine.extend(sequence, prompt, Want::kLast, keep));
+  const size_t before = sequence.tokens.size();
+  PELLUCID_CHECK(engine.extend(sequence, prompt, Want::kLast, keep, {}, options.cancelled));
   result.timings.prefill_ms = milliseconds_since(start);
-  result.timings.prefill_tokens = static_cast<int>(prompt.size());
+  result.timings.prefill_tokens = static_cast<int>(sequence.tokens.size() - before);
+  if (sequence.tokens.size() - before < prompt.size()) {
+    result.finish_reason = FinishReason::kCancelled;
+    return result;
+  }
 
   start = Clock::now();
   for (int index = 0; index < options.max_tokens; ++index) {

@@ -22,6 +22,7 @@ struct GenerateOptions {
   int max_tokens = 256;  // new tokens
   std::vector<std::string> stop;
   bool stop_at_end_of_turn = true;  // at the model's own stop tokens
+  Cancelled cancelled;              // asked while the prompt runs; the observer ends what comes after
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -40,9 +41,9 @@ using StepObserver = std::function<bool(const StepView&)>;
 
 struct Timings {
   double prefill_ms = 0;
-  double decode_ms = 0;  // of the steps after the first token
-  int prefill_tokens = 0;
-  int decode_tokens = 0;  // tokens that decode_ms paid for
+  double decode_ms = 0;    // of the steps after the first token
+  int prefill_tokens = 0;  // that were run
+  int decode_tokens = 0;   // tokens that decode_ms paid for
 };
 
 struct Generation {
@@ -55,7 +56,7 @@ struct Generation {
 /// Continues `sequence` with `prompt`, then with new tokens; all but the last new one are in the sequence
 /// afterwards. Draw t of this call is (seed, stream, t). Errors: kUsage (settings, prompt), kContext (the
 /// prompt does not fit), kNumeric (logits that are not numbers; the step is named). A full context ends with
-/// kLength.
+/// kLength; a prompt that is cancelled, with kCancelled, no token, and the part that was run in the sequence.
 Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
                             const GenerateOptions& options, const StepObserver& observer = {});
 

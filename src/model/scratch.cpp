@@ -7,6 +7,11 @@ namespace {
 size_t area(int rows, int cols) { return static_cast<size_t>(rows) * static_cast<size_t>(cols); }
 }  // namespace
 
+size_t Scratch::float_bytes_of_token(const ArchSpec& spec) {
+  const int64_t rows = int64_t{0} + spec.n_embd + spec.q_width() + spec.kv_width() + spec.ffn.n_ff;
+  return 2 * sizeof(float) * (static_cast<size_t>(rows) + static_cast<size_t>(spec.rope.n_rot));
+}
+
 Scratch::Scratch(const ArchSpec& spec, int tokens, int n_threads)
     : max_tokens(tokens),
       x(area(tokens, spec.n_embd)),

@@ -13,6 +13,9 @@ namespace pellucid::model {
 struct Scratch {
   Scratch(const ArchSpec& spec, int max_tokens, int n_threads);
 
+  /// What each token's floats take; its quantised form is less than half of that again.
+  static size_t float_bytes_of_token(const ArchSpec& spec);
+
   int max_tokens;
   AlignedBuffer<float> x;      // [max_tokens, n_embd]: the residual stream
   AlignedBuffer<float> h;      // [max_tokens, n_embd]: a block's input, then its output

@@ -136,6 +136,31 @@ TEST_F(Generate, APrefixKeptIsAPrefixRunAgain) {
   EXPECT_EQ(again.value().tokens, whole.value().tokens);
 }
 
+TEST_F(Generate, ACancelledPromptLeavesWhatWasRunAndCanBeGoneOnWith) {
+  auto loaded = Engine::load(file_.path(), EngineOptions{.n_threads = 1, .prefill_chunk = 2});
+  ASSERT_TRUE(loaded.ok());
+  Engine& engine = *loaded.value();
+  const auto whole = run(endless(12));
+  ASSERT_TRUE(whole.ok());
+
+  Sequence sequence = engine.new_sequence();
+  GenerateOptions options = endless(12);
+  int asked = 0;
+  options.cancelled = [&asked] { return ++asked > 2; };
+  bool stepped = false;
+  const auto cut =
+      generate(engine, sequence, prompt_, options, [&](const StepView&) { return stepped = true; });
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(cut.value().finish_reason, FinishReason::kCancelled);
+  EXPECT_TRUE(cut.value().tokens.empty() && cut.value().text.empty() && !stepped);
+  EXPECT_EQ(cut.value().timings.prefill_tokens, 4);
+  EXPECT_EQ(sequence.tokens, (std::vector<int32_t>{prompt_.begin(), prompt_.begin() + 4}));
+
+  const auto rest = generate(engine, sequence, std::span(prompt_).subspan(4), endless(12));
+  ASSERT_TRUE(rest.ok());
+  EXPECT_EQ(rest.value().tokens, whole.value().tokens);
+}
+
 TEST_F(Generate, PerplexityIsTheMeanOfTheLogits) {
   std::vector<int32_t> ids;
   for (int i = 0; i < 40; ++i) ids.push_back((i * 37 + 5) % 256);

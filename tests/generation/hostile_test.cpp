@@ -120,6 +120,58 @@ TEST_P(Hostile, OddWidths) {
   }
 }
 
+/// A file of 12 MB may ask for rows of a million floats: the prompt is then cut so that its activations stay
+/// small, and the cut changes nothing.
+TEST(HostileWidth, APromptOfAWideModelRunsInLittleMemory) {
+  model::test::TinyOptions options = tiny_options("llama", TensorType::kF32);
+  options.n_embd = 1;
+  options.n_ff = 1U << 20;
+  options.n_ctx = 128;
+  const Bytes file = model::test::tiny_model(options);
+  std::vector<float> logits[2];
+  for (const int prefill_chunk : {1, 4096}) {
+    auto parsed = gguf::File::parse(file);
+    ASSERT_TRUE(parsed.ok());
+    auto engine = Engine::from(std::move(parsed).value(), {.n_threads = 1, .prefill_chunk = prefill_chunk});
+    ASSERT_TRUE(engine.ok()) << engine.error().message();
+    const std::vector<int32_t> prompt(100, 5);
+    size_t chunks = 0;
+    Sequence sequence = engine.value()->new_sequence();
+    const auto keep = [&](int, std::span<const float> row, int) -> Result<void> {
+      logits[prefill_chunk == 1 ? 0 : 1].assign(row.begin(), row.end());
+      return {};
+    };
+    ASSERT_TRUE(engine.value()
+                    ->extend(sequence, prompt, Want::kLast, keep, {}, [&] { return ++chunks, false; })
+                    .ok());
+    const size_t bytes = model::Scratch::bytes_of_token(engine.value()->model().spec);
+    EXPECT_GT(bytes * prompt.size(), size_t{512} << 20) << "else this tests nothing";
+    EXPECT_LE(bytes * (prompt.size() / chunks), size_t{256} << 20);
+    EXPECT_EQ(chunks == prompt.size(), prefill_chunk == 1);
+  }
+  EXPECT_EQ(std::memcmp(logits[0].data(), logits[1].data(), logits[0].size() * sizeof(float)), 0);
+}
+
+TEST(HostileWidth, ScratchIsAsLargeAsItSays) {
+  for (const char* architecture : {"llama", "gemma3", "gpt2"}) {
+    for (const uint32_t n_ff : {32U, 65U, 4096U}) {
+      model::test::TinyOptions options = tiny_options(architecture, TensorType::kF32);
+      options.n_ff = n_ff;
+      const Bytes file = model::test::tiny_model(options);
+      const auto parsed = gguf::File::parse(file);
+      ASSERT_TRUE(parsed.ok());
+      const auto spec = model::describe(parsed.value());
+      ASSERT_TRUE(spec.ok());
+      const model::Scratch s(spec.value(), 7, 1);
+      const size_t floats = s.x.size() + s.h.size() + s.q.size() + s.k.size() + s.v.size() + s.mixed.size() +
+                            s.gate.size() + s.up.size() + s.cos.size() + s.sin.size() +
+                            s.quantized_scale.size();
+      const size_t bytes = 4 * (floats + s.quantized_sum.size()) + s.quantized.size();
+      EXPECT_EQ(bytes, 7 * model::Scratch::bytes_of_token(spec.value())) << architecture;
+    }
+  }
+}
+
 /// Sets `bits` at the first, a middle and the last place of each tensor in turn.
 template <typename Check>
 void damage_weights(Bytes& file, size_t step, size_t width, uint64_t bits, const Check& check) {
