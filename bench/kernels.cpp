@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/table.h"
+#include "kernels/quantized_buffer.h"
 
 namespace pellucid::kernels {
 namespace {
@@ -39,16 +39,12 @@ void read_bandwidth(benchmark::State& state) {
 struct Problem {
   PackedMatrix weights;
   std::vector<float> floats;
-  std::vector<int8_t> values;
-  std::vector<float> scales;
-  std::vector<int32_t> sums;
+  QuantizedBuffer quantized;
   std::vector<float> y;
 
   Problem(TensorType type, int n_rows, int n_cols, int n_tokens)
       : floats(static_cast<size_t>(n_tokens) * n_cols),
-        values(floats.size()),
-        scales(floats.size() / kBlockValues),
-        sums(scales.size()),
+        quantized(static_cast<size_t>(n_tokens), static_cast<size_t>(n_cols)),
         y(static_cast<size_t>(n_tokens) * n_rows) {
     std::mt19937 rng(1);
     std::normal_distribution<float> normal;
@@ -63,7 +59,7 @@ struct Problem {
 
   [[nodiscard]] Activations activations() {
     const int n_tokens = static_cast<int>(floats.size()) / weights.n_cols;
-    return {floats.data(), {values.data(), scales.data(), sums.data()}, n_tokens, weights.n_cols};
+    return {floats.data(), quantized.rows(), n_tokens, weights.n_cols};
   }
 
   void run() {

@@ -76,12 +76,8 @@ void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
   const bool quantized = std::any_of(products.begin(), products.end(),
                                      [](const Product& o) { return o.weight.wants_quantized(); });
   if (quantized) {
-    const int blocks = n_cols / kernels::kBlockValues;
     for_rows(p.pool, n_rows, [&](int t) {
-      const kernels::QuantizedRows out{row(input.quantized.values, t, n_cols),
-                                       row(input.quantized.scales, t, blocks),
-                                       row(input.quantized.sums, t, blocks)};
-      p.kernels().quantize(row(x, t, n_cols), 1, n_cols, out);
+      p.kernels().quantize(row(x, t, n_cols), 1, n_cols, input.quantized.from(t, n_cols));
     });
   }
   const auto groups_per_task = [](const kernels::PackedMatrix& weight) {

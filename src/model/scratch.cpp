@@ -24,16 +24,12 @@ Scratch::Scratch(const ArchSpec& spec, int tokens, int n_threads)
       up(area(tokens, spec.ffn.n_ff)),
       cos(area(tokens, spec.rope.n_rot)),
       sin(area(tokens, spec.rope.n_rot)),
-      scores(static_cast<size_t>(n_threads)) {
-  const int widest = std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff});
-  const int blocks = (widest + kernels::kBlockValues - 1) / kernels::kBlockValues;
-  quantized = AlignedBuffer<int8_t>(area(tokens, blocks * kernels::kBlockValues));
-  quantized_scale = AlignedBuffer<float>(area(tokens, blocks));
-  quantized_sum = AlignedBuffer<int32_t>(area(tokens, blocks));
-}
+      quantized(static_cast<size_t>(tokens),
+                static_cast<size_t>(std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff}))),
+      scores(static_cast<size_t>(n_threads)) {}
 
 kernels::Activations Scratch::activations(const float* floats, int n_tokens, int n_cols) {
-  return {floats, {quantized.data(), quantized_scale.data(), quantized_sum.data()}, n_tokens, n_cols};
+  return {floats, quantized.rows(), n_tokens, n_cols};
 }
 
 }  // namespace pellucid::model

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "kernels/table.h"
+#include "kernels/quantized_buffer.h"
 #include "model/spec.h"
 
 namespace pellucid::model {
@@ -27,9 +27,7 @@ struct Scratch {
   AlignedBuffer<float> up;     // [max_tokens, n_ff]
   AlignedBuffer<float> cos;    // [2, max_tokens, n_rot / 2]: global layers, then local ones
   AlignedBuffer<float> sin;
-  AlignedBuffer<int8_t> quantized;       // [max_tokens, widest input]
-  AlignedBuffer<float> quantized_scale;  // [max_tokens, widest input / 32]
-  AlignedBuffer<int32_t> quantized_sum;
+  kernels::QuantizedBuffer quantized;        // [max_tokens, widest input of a product]
   std::vector<AlignedBuffer<float>> scores;  // per worker, grown with the context
   std::vector<double> frequencies;           // [n_rot / 2], made at the first pass
   std::vector<double> local_frequencies;

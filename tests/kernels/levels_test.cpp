@@ -39,15 +39,20 @@ TEST(Levels, ScalarIsLastAndNamesDiffer) {
 TEST(Levels, Quantize) {
   Rng rng(3);
   const int n_cols = 512;
-  const std::vector<float> x = wild_floats(size_t{37} * n_cols, rng);
+  std::vector<float> x = wild_floats(size_t{37} * n_cols, rng);
+  const std::vector<float> spiky = spiky_floats(size_t{37} * n_cols, rng);
+  x.insert(x.end(), spiky.begin(), spiky.end());
   Batch expected(scalar(), x, n_cols);
   const QuantizedRows a = expected.rows();
   for (const KernelTable* table : available_tables()) {
     Batch found(*table, x, n_cols);
     const QuantizedRows b = found.rows();
     ASSERT_EQ(first_difference({a.scales, x.size() / 32}, {b.scales, x.size() / 32}), -1);
-    ASSERT_TRUE(std::equal(a.values, a.values + x.size(), b.values)) << table->name;
-    ASSERT_TRUE(std::equal(a.sums, a.sums + x.size() / 32, b.sums)) << table->name;
+    ASSERT_TRUE(std::equal(a.is_fine, a.is_fine + x.size() / 32, b.is_fine)) << table->name;
+    for (const auto& [one, other] : {std::pair{a.coarse, b.coarse}, {a.fine, b.fine}}) {
+      ASSERT_TRUE(std::equal(one.values, one.values + x.size(), other.values)) << table->name;
+      ASSERT_TRUE(std::equal(one.sums, one.sums + x.size() / 32, other.sums)) << table->name;
+    }
   }
 }
 
@@ -163,7 +168,7 @@ TEST(Levels, Matmul) {
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
         for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17}) {
           const size_t n = static_cast<size_t>(n_tokens) * n_cols;
-          const std::vector<float> values = kind == Weights::kPlain          ? random_floats(n, rng)
+          const std::vector<float> values = kind == Weights::kPlain          ? spiky_floats(n, rng)
                                             : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)
                                                                              : wild_floats(n, rng);
           Batch x(scalar(), values, n_cols);
@@ -185,7 +190,7 @@ TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
     for (const KernelTable* table : available_tables()) {
       for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 64, 512}) {
         if (table == &scalar() && n_tokens > 17) continue;
-        Batch x(*table, random_floats(size_t(n_tokens) * n_cols, rng), n_cols);
+        Batch x(*table, spiky_floats(size_t(n_tokens) * n_cols, rng), n_cols);
         const std::vector<float> whole = product(*table, w, x.all());
         const int64_t stride = n_rows + 3;  // columns beyond n_rows must stay untouched
         std::vector<float> parts(static_cast<size_t>(n_tokens * stride), 777.0F);

@@ -24,8 +24,8 @@ Reference reference(std::span<const float> w, std::span<const double> x) {
 std::vector<double> seen_values(const PackedMatrix& w, const Activations& x) {
   std::vector<double> values(static_cast<size_t>(x.n_tokens) * x.n_cols);
   for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = w.wants_quantized() ? static_cast<double>(x.quantized.scales[i / 32]) * x.quantized.values[i]
-                                    : static_cast<double>(x.floats[i]);
+    const double integer = x.quantized.coarse.values[i] + x.quantized.fine.values[i] / 256.0;
+    values[i] = w.wants_quantized() ? x.quantized.scales[i / 32] * integer : static_cast<double>(x.floats[i]);
   }
   return values;
 }
@@ -42,7 +42,7 @@ TEST(Matmul, AgreesWithDouble) {
       const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols, precision);
       EXPECT_EQ(w.wants_quantized(), precision == Precision::kNative && row.block_values > 1);
       for (const KernelTable* table : available_tables()) {
-        Batch batch(*table, random_floats(size_t{n_tokens} * n_cols, rng), n_cols);
+        Batch batch(*table, spiky_floats(size_t{n_tokens} * n_cols, rng), n_cols);
         const Activations x = batch.all();
         const std::vector<double> seen = seen_values(w, x);
         std::vector<float> y(size_t{n_tokens} * n_rows);
@@ -79,32 +79,46 @@ TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
   }
 }
 
+void expect_sums(const QuantizedDigit& digit, int block) {
+  int16_t halves[2] = {};
+  for (int i = 0; i < 32; ++i) {
+    halves[i / 16] = static_cast<int16_t>(halves[i / 16] + digit.values[32 * block + i]);
+  }
+  ASSERT_EQ(static_cast<int16_t>(digit.sums[block] & 0xFFFF), halves[0]);
+  ASSERT_EQ(digit.sums[block] >> 16, halves[0] + halves[1]);
+}
+
 TEST(Quantize, HalfAStepAtMostAndExactSums) {
   Rng rng(12);
   const int n_cols = 4096;
   std::vector<float> values = random_floats(n_cols, rng, 10.0F);
   std::fill_n(values.begin() + 64, 32, 0.0F);    // a block of zeros
   std::fill_n(values.begin() + 96, 32, 1e-40F);  // a subnormal one
+  values[128] = 1000.0F;                         // one that stands out
   for (const KernelTable* table : available_tables()) {
     Batch batch(*table, values, n_cols);
     const QuantizedRows q = batch.rows();
     for (int b = 0; b < n_cols / 32; ++b) {
-      int16_t halves[2] = {};
+      const double step = q.scales[b];
       int largest = 0;
       for (int i = 0; i < 32; ++i) {
-        const int value = q.values[32 * b + i];
-        const double step = q.scales[b];
+        const int coarse = q.coarse.values[32 * b + i];
+        const int fine = q.fine.values[32 * b + i];
+        const double rest = std::abs(values[32 * b + i] - step * (coarse + fine / 256.0));
         if (b != 3) {
-          ASSERT_LE(std::abs(values[32 * b + i] - step * value), step * 0.5001) << "block " << b;
+          ASSERT_LE(rest, b == 4 ? step * 1.01 / 256 : step * 0.5001) << "block " << b;
         }
-        halves[i / 16] = static_cast<int16_t>(halves[i / 16] + value);
-        largest = std::max(largest, std::abs(value));
+        if (b != 4) {
+          ASSERT_EQ(fine, 0);
+        }
+        largest = std::max(largest, std::abs(coarse));
       }
+      ASSERT_EQ(q.is_fine[b], b == 4 ? 1 : 0);
       if (b != 2 && b != 3) {
         ASSERT_EQ(largest, 127);
       }
-      ASSERT_EQ(static_cast<int16_t>(q.sums[b] & 0xFFFF), halves[0]);
-      ASSERT_EQ(q.sums[b] >> 16, halves[0] + halves[1]);
+      expect_sums(q.coarse, b);
+      expect_sums(q.fine, b);
     }
   }
 }

@@ -11,7 +11,7 @@
 
 #include "base/tensor_type.h"
 #include "kernels/packed.h"
-#include "kernels/table.h"
+#include "kernels/quantized_buffer.h"
 
 namespace pellucid::kernels::test {
 
@@ -94,6 +94,14 @@ inline std::vector<float> random_floats(size_t n, Rng& rng, float deviation = 1.
   return values;
 }
 
+/// The same with large values here and there, as trained models have them: some blocks stand out of their
+/// rows.
+inline std::vector<float> spiky_floats(size_t n, Rng& rng) {
+  std::vector<float> values = random_floats(n, rng);
+  for (float& v : values) v *= rng() % 128 == 0 ? 20.0F : 1.0F;
+  return values;
+}
+
 /// Floats of every kind: any bit pattern, zeros of both signs, infinities, NaN, subnormals, large and small.
 inline std::vector<float> wild_floats(size_t n, Rng& rng) {
   std::vector<float> values(n);
@@ -126,34 +134,25 @@ inline std::vector<float> extreme_floats(size_t n, Rng& rng) {
 class Batch {
  public:
   Batch(const KernelTable& table, std::vector<float> values, int n_cols)
-      : values_(std::move(values)), n_cols_(n_cols) {
-    n_tokens_ = static_cast<int>(values_.size()) / n_cols;
-    if (n_cols % kBlockValues != 0) return;
-    const size_t n_blocks = values_.size() / kBlockValues;
-    integers_.resize(values_.size());
-    scales_.resize(n_blocks);
-    sums_.resize(n_blocks);
-    table.quantize(values_.data(), n_tokens_, n_cols, rows());
+      : values_(std::move(values)),
+        n_tokens_(static_cast<int>(values_.size()) / n_cols),
+        n_cols_(n_cols),
+        quantized_(static_cast<size_t>(n_tokens_), static_cast<size_t>(n_cols)) {
+    if (n_cols % kBlockValues == 0) table.quantize(values_.data(), n_tokens_, n_cols, rows());
   }
 
-  [[nodiscard]] QuantizedRows rows() { return {integers_.data(), scales_.data(), sums_.data()}; }
+  [[nodiscard]] QuantizedRows rows() { return quantized_.rows(); }
   /// n tokens from `first` on.
   [[nodiscard]] Activations tokens(int first, int n) {
-    const int64_t at = int64_t{first} * n_cols_;
-    return {values_.data() + at,
-            {integers_.data() + at, scales_.data() + at / kBlockValues, sums_.data() + at / kBlockValues},
-            n,
-            n_cols_};
+    return {values_.data() + int64_t{first} * n_cols_, rows().from(first, n_cols_), n, n_cols_};
   }
   [[nodiscard]] Activations all() { return tokens(0, n_tokens_); }
 
  private:
   std::vector<float> values_;
-  std::vector<int8_t> integers_;
-  std::vector<float> scales_;
-  std::vector<int32_t> sums_;
   int n_tokens_;
   int n_cols_;
+  QuantizedBuffer quantized_;
 };
 
 inline bool same_bits(float a, float b) {

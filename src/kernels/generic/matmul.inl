@@ -128,42 +128,70 @@ struct Product {
   }
 };
 
+/// The digit of the activations that a pass over a block takes, and what its scale is multiplied by.
+struct CoarseDigit {
+  static const QuantizedDigit& of(const QuantizedRows& x) { return x.coarse; }
+  static constexpr float kScale = 1.0F;
+};
+struct FineDigit {
+  static const QuantizedDigit& of(const QuantizedRows& x) { return x.fine; }
+  static constexpr float kScale = 0x1p-8F;
+};
+
+/// Adds the products of block `block` with one digit of kTokens tokens to their sums; `first` is block 0 of
+/// the first token. The sum of group g and token t is acc[g * stride + t].
+template <PackedFormat kFormat, class Digit, int kGroups, int kTokens>
+[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, int64_t first, F32* acc,
+                                             int stride) {
+  const QuantizedRows& x = p.x.quantized;
+  const QuantizedDigit& digit = Digit::of(x);
+  const int n_blocks = p.w.n_cols / kBlockValues;
+  const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
+  BlockDots<kFormat, kTokens> dots[kGroups];
+  add_k_groups(dots, p.group(group) + place.planes, p.w.group_bytes,
+               digit.values + (first + block) * kBlockValues, p.w.n_cols);
+  for (int g = 0; g < kGroups; ++g) {
+    const std::byte* bytes = p.group(group + g);
+    const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
+    for (int t = 0; t < kTokens; ++t) {
+      const int64_t at = first + int64_t{t} * n_blocks + block;
+      const F32 scale_x = set1(x.scales[at] * Digit::kScale);
+      const I32 sums = set1(digit.sums[at]);
+      const F32 dot = to_float(dots[g].total(t, scales, sums));
+      F32& a = acc[g * stride + t];
+      if constexpr (format_row(kFormat).has_minimum) {
+        const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums));
+        a = fma(scale_x, fma(scales.scale, dot, minimum), a);
+      } else {
+        a = fma(scales.scale * scale_x, dot, a);
+      }
+    }
+  }
+}
+
+/// The fine digit of one token: rare enough to be kept out of line.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::noinline]] void add_fine(const Product& p, int group, int block, int64_t first, F32* acc, int stride) {
+  add_block<kFormat, FineDigit, kGroups, 1>(p, group, block, first, acc, stride);
+}
+
 template <PackedFormat kFormat, int kGroups, int kTokens>
 void quantized_tile(const Product& p, int group, int token) {
-  constexpr bool kHasMinimum = format_row(kFormat).has_minimum;
-  const int n_cols = p.w.n_cols;
-  const int n_blocks = n_cols / kBlockValues;
+  const int n_blocks = p.w.n_cols / kBlockValues;
   const int64_t first = int64_t{token} * n_blocks;
-  F32 acc[kGroups][kTokens];
-  for (auto& row : acc) {
-    for (F32& a : row) a = set1(0.0F);
-  }
+  F32 acc[kGroups * kTokens];
+  for (F32& a : acc) a = set1(0.0F);
   for (int b = 0; b < n_blocks; ++b) {
-    const BlockPlace place = block_place(kFormat, static_cast<size_t>(b));
-    const int8_t* x = p.x.quantized.values + (first + b) * kBlockValues;
-    const std::byte* planes = p.group(group) + place.planes;
-    BlockDots<kFormat, kTokens> dots[kGroups];
-    add_k_groups(dots, planes, p.w.group_bytes, x, n_cols);
-    for (int g = 0; g < kGroups; ++g) {
-      const std::byte* bytes = p.group(group + g);
-      const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
-      for (int t = 0; t < kTokens; ++t) {
-        const int64_t at = first + int64_t{t} * n_blocks + b;
-        const F32 scale_x = set1(p.x.quantized.scales[at]);
-        const I32 sums = set1(p.x.quantized.sums[at]);
-        const F32 dot = to_float(dots[g].total(t, scales, sums));
-        F32& a = acc[g][t];
-        if constexpr (kHasMinimum) {
-          const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums));
-          a = fma(scale_x, fma(scales.scale, dot, minimum), a);
-        } else {
-          a = fma(scales.scale * scale_x, dot, a);
-        }
+    add_block<kFormat, CoarseDigit, kGroups, kTokens>(p, group, b, first, acc, kTokens);
+    for (int t = 0; t < kTokens; ++t) {
+      const int64_t first_of_token = first + int64_t{t} * n_blocks;
+      if (p.x.quantized.is_fine[first_of_token + b] != 0) {
+        add_fine<kFormat, kGroups>(p, group, b, first_of_token, acc + t, kTokens);
       }
     }
   }
   for (int g = 0; g < kGroups; ++g) {
-    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g][t]);
+    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g * kTokens + t]);
   }
 }
 
