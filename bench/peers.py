@@ -1,113 +1,215 @@
-"""pellucid and llama.cpp on the same files and the same machine, in turns: prefill of 512 tokens, decoding of 128.
+"""pellucid and llama.cpp on the same files and the same machine, in turns: prefill, and decoding at depths.
 
-    build/peers/bin/python bench/peers.py [--model FILE]... [--threads 1,2] [--alternations 5]
+    build/peers/bin/python bench/peers.py [--quick] [--models NAME,...] [--neighbour]
 
-Each alternation runs `pellucid bench` and then `llama-bench`, one repetition each, so that whatever else the
-machine does meets both. Prints a Markdown table of medians with the smallest and largest value, and writes
-build/bench/peers.json.
+An alternation walks all models; on each it runs `pellucid bench` and `llama-bench`, one repetition each, in
+an order that changes from one alternation to the next, so that whatever else the machine does meets both.
+What the machine can read and multiply at most is measured by `pellucid bench` beside each of its tests. Every
+figure goes into build/bench/peers.json; medians with the smallest and largest value go into
+performance-table.md, and a drawing of them into performance.svg: in build/bench or the folder of --into.
 """
 
+import contextlib
 import json
-import statistics
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import comparison  # noqa: E402
+import model_files  # noqa: E402
 import peer_llama  # noqa: E402
+import report  # noqa: E402
 
-N_PROMPT, N_GEN = 512, 128
+ENGINES = ("pellucid", "llama.cpp")
+BUILD = ROOT / "build" / "bench"
+N_PROMPT, N_GEN = 512, 64
+
+# Keeps one processor busy until the process that started it is gone.
+SPIN = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    for _ in range(1 << 20):
+        pass
+"""
 
 
-def run(command):
-    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+def output_of(command):
+    command = list(map(str, command))
+    ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{ended.stderr}")
+        raise SystemExit(f"{' '.join(command)}\n{ended.stderr}")
     return json.loads(ended.stdout)
 
 
-def pellucid(binary, model, threads):
-    """Tokens a second of one run: {"prefill": rate, "decode": rate}."""
-    command = [
-        binary,
-        "bench",
-        "-m",
-        model,
-        "-p",
-        N_PROMPT,
-        "-n",
-        N_GEN,
-        "-t",
-        threads,
-        "-r",
-        1,
-        "--format",
-        "json",
-    ]
-    return {row["test"]: row["tokens_per_s"] for row in run(command)["results"]}
+def pellucid(binary, path, n_prompt, n_gen, depths, threads):
+    """Rows of one repetition: {test, depth, threads, rate, cost, limit}, the last two in units of 1e9."""
+    shared = ["-m", path, "-p", n_prompt, "-n", n_gen, "-r", 1, "--format", "json"]
+    lists = ["-d", ",".join(map(str, depths)), "-t", ",".join(map(str, threads))]
+    for row in output_of([binary, "bench", *shared, *lists])["results"]:
+        decode = row["test"] == "decode"
+        yield {
+            "test": row["test"],
+            "depth": row["depth"],
+            "threads": row["threads"],
+            "rate": row["tokens_per_s"],
+            "cost": row["kv_bytes_per_token" if decode else "macs_per_token"] / 1e9,
+            "limit": row["bandwidth_gb_per_s" if decode else "integer_gmac_per_s"][0],
+        }
 
 
-def llama(model, threads):
+def llama(path, n_prompt, n_gen, depths, threads):
+    """The same without cost and limit. Most threads first: the filled context is kept for the fewer ones."""
     program = peer_llama.binary_folder() / "llama-bench"
-    rows = run([program, "-m", model, "-p", N_PROMPT, "-n", N_GEN, "-t", threads, "-r", 1, "-o", "json"])
-    return {"prefill" if row["n_prompt"] else "decode": row["avg_ts"] for row in rows}
+    shared = ["-m", path, "-p", n_prompt, "-n", n_gen, "-r", 1, "-o", "json"]
+    for depth in depths:
+        lists = ["-d", depth, "-t", ",".join(map(str, sorted(threads, reverse=True)))]
+        for row in output_of([program, *shared, *lists]):
+            test = "prefill" if row["n_prompt"] else "decode"
+            yield {"test": test, "depth": depth, "threads": row["n_threads"], "rate": row["avg_ts"]}
 
 
-def measure(binary, models, thread_counts, alternations):
-    """[{model, test, threads, pellucid: [rates], llama.cpp: [rates]}]"""
-    rows = []
-    for model in models:
-        for threads in thread_counts:
-            rates = {"prefill": ([], []), "decode": ([], [])}
-            for _ in range(alternations):
-                for engine, result in enumerate((pellucid(binary, model, threads), llama(model, threads))):
-                    for test, rate in result.items():
-                        rates[test][engine].append(rate)
-            for test, (ours, theirs) in rates.items():
-                rows.append(
-                    {
-                        "model": model.name,
-                        "test": test,
-                        "threads": threads,
-                        "pellucid": ours,
-                        "llama.cpp": theirs,
-                    }
-                )
-    return rows
+class Results:
+    """Rows of all alternations, found by what they measure."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, model, engine, measured, weights, busy=False):
+        """`weights`: bytes of the file's matrices that a decoded token reads, for the cost of decoding."""
+        for one in measured:
+            key = (model.label, one["test"], one["depth"], one["threads"], busy)
+            names = dict(zip(("model", "test", "depth", "threads", "busy"), key, strict=True))
+            row = self.rows.setdefault(key, names | {name: [] for name in (*ENGINES, "limit")})
+            row[engine].append(one["rate"])
+            if "limit" in one:
+                row["limit"].append(one["limit"])
+                row["cost"] = one["cost"] + (weights / 1e9 if one["test"] == "decode" else 0)
 
 
-def cell(rates):
-    return f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
+class Quiet:
+    """How much of the processors others take while this program measures."""
 
+    def __init__(self):
+        self.began, self.before = time.monotonic(), self.seconds()
 
-def show(rows):
-    print("Tokens a second: median (smallest to largest).\n")
-    print(
-        "| model | test | threads | pellucid | llama.cpp | ratio |\n| --- | --- | ---: | ---: | ---: | ---: |"
-    )
-    for row in rows:
-        ratio = statistics.median(row["pellucid"]) / statistics.median(row["llama.cpp"])
-        print(
-            f"| {row['model']} | {row['test']} | {row['threads']} | {cell(row['pellucid'])} "
-            f"| {cell(row['llama.cpp'])} | {ratio:.2f} |"
+    @staticmethod
+    def seconds():
+        """(of all processes but this one and its children, stolen by the hypervisor), of all processors."""
+        user, nice, system, _, _, irq, softirq, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+        tick = os.sysconf("SC_CLK_TCK")
+        return (user + nice + system + irq + softirq) / tick - sum(os.times()[:4]), stolen / tick
+
+    def shares(self):
+        """{minutes, others, stolen}: the last two as shares of all processors."""
+        elapsed = time.monotonic() - self.began
+        others, stolen = (
+            (now - then) / elapsed / os.cpu_count()
+            for now, then in zip(self.seconds(), self.before, strict=True)
         )
+        return {"minutes": elapsed / 60, "others": max(0.0, others), "stolen": stolen}
+
+
+@contextlib.contextmanager
+def neighbour():
+    """Another process that keeps one processor busy for the length of a with-block."""
+    child = subprocess.Popen([sys.executable, "-c", SPIN])
+    try:
+        os.sched_setaffinity(child.pid, {max(os.sched_getaffinity(0))})
+        yield
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def runs_of(model, arguments):
+    """(tokens of the prompt, depths, threads, whether a neighbour is busy) of each run on a model."""
+    threads = arguments.threads
+    yield arguments.prompt, [0], threads, False
+    if model.threads_at_depth != "none":
+        yield 0, arguments.depths, threads if model.threads_at_depth == "all" else threads[-1:], False
+    if arguments.neighbour:
+        yield 0, [0], threads[-1:], True
+
+
+def measure(results, models, arguments, alternation):
+    """One alternation: both engines on every model."""
+    for model, path, weights in models:
+        for n_prompt, depths, threads, busy in runs_of(model, arguments):
+            test = (path, n_prompt, arguments.gen, depths, threads)
+            for engine in ENGINES if alternation % 2 == 0 else ENGINES[::-1]:
+                with neighbour() if busy else contextlib.nullcontext():
+                    rows = pellucid(arguments.binary, *test) if engine == "pellucid" else llama(*test)
+                    results.add(model, engine, rows, weights, busy)
+
+
+def counts(text):
+    return sorted({int(count) for count in text.split(",")})
+
+
+def parse():
+    parser = comparison.parser(__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="two models, most threads, depth 2048, 2 alternations"
+    )
+    parser.add_argument(
+        "--models", type=lambda text: text.split(","), help="rows of bench/model_files.py by name"
+    )
+    parser.add_argument("--threads", type=counts, default=counts(f"1,{len(os.sched_getaffinity(0))}"))
+    parser.add_argument("--depths", type=counts, default=[2048, 4096])
+    parser.add_argument("--prompt", type=int, default=N_PROMPT)
+    parser.add_argument("--gen", type=int, default=N_GEN)
+    parser.add_argument("--alternations", type=int, default=5)
+    parser.add_argument(
+        "--neighbour", action="store_true", help="also decode beside a process that keeps a core busy"
+    )
+    parser.add_argument(
+        "--into", type=Path, default=BUILD, metavar="FOLDER", help="of the table and the plot"
+    )
+    arguments = parser.parse_args()
+    if arguments.alternations < 1:
+        parser.error("--alternations must be at least 1")
+    if arguments.quick:
+        arguments.threads, arguments.depths, arguments.alternations = arguments.threads[-1:], [2048], 2
+        arguments.models = arguments.models or model_files.QUICK
+    return arguments
+
+
+def chosen_models(arguments):
+    """[(model, path, bytes of weights that a token reads)]; files are made where they are missing."""
+    if arguments.model:
+        rows = [(model_files.Model(path.stem, ("given", path)), path) for path in arguments.model]
+    else:
+        known = {model.name: model for model in model_files.MODELS + model_files.ON_REQUEST}
+        names = arguments.models or [model.name for model in model_files.MODELS]
+        if unknown := [name for name in names if name not in known]:
+            raise SystemExit(f"no model {', '.join(unknown)}; there are {', '.join(known)}")
+        rows = [(known[name], model_files.path_of(known[name])) for name in names]
+    return [(model, path, model_files.bytes_of_weights(path)) for model, path in rows]
 
 
 def main():
-    parser = comparison.parser(__doc__)
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--alternations", type=int, default=5)
-    arguments = parser.parse_args()
-    counts = [int(count) for count in arguments.threads.split(",")]
-    models = arguments.model or comparison.models_in_cache()
-    rows = measure(arguments.binary, models, counts, arguments.alternations)
-    show(rows)
-    output = ROOT / "build" / "bench" / "peers.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(rows, indent=1) + "\n")
+    arguments = parse()
+    models = chosen_models(arguments)
+    results, quiet = Results(), Quiet()
+    for alternation in range(arguments.alternations):
+        measure(results, models, arguments, alternation)
+        taken = quiet.shares()
+        progress = (
+            f"alternation {alternation + 1} of {arguments.alternations}, {taken['minutes']:.1f} minutes"
+        )
+        others = f"others took {taken['others']:.1%} of the processors, the hypervisor {taken['stolen']:.1%}"
+        print(f"peers: {progress}; {others}", file=sys.stderr)
+    run = {name: getattr(arguments, name) for name in ("alternations", "prompt", "gen")} | taken
+    measured = {"machine": report.machine(), "run": run, "rows": list(results.rows.values())}
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "peers.json").write_text(json.dumps(measured, indent=1) + "\n")
+    report.write(measured, arguments.into)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Llama models of real shapes with random weights, as GGUF files: what a product costs does not depend on the values.
+"""Llama models of real shapes with random weights, as GGUF files: for speed the values do not matter.
 
     build/peers/bin/python bench/random_model.py 1.1B Q4_K_M OUT.gguf
 
-Shapes: 1.1B (TinyLlama), 7B (Llama 2). Types: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, F16,
-each with the output matrix in Q6_K as llama.cpp makes it (not for Q8_0 and F16), and the mixes Q4_K_M and Q5_K_M. Blocks are
-random codes under scales that give each matrix a spread of 1/sqrt(columns), so that activations stay finite; they are
-drawn once per type and tiled, and a file of a gigabyte takes seconds. The vocabulary is generated.
+Shapes: 1.1B (TinyLlama), 7B (Llama 2). Types: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K,
+IQ4_NL, F16, each with the output matrix in Q6_K as llama.cpp makes it (not for Q8_0 and F16), and the mixes
+Q4_K_M and Q5_K_M. Blocks are random codes under scales that give each matrix a spread of 1/sqrt(columns), so
+that activations stay finite; they are drawn once per type and tiled, and a file of a gigabyte takes seconds.
+The vocabulary is generated.
 """
 
 import argparse
@@ -41,7 +42,7 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Mix:
-    """A quantisation as llama.cpp names it: the type of most matrices, and of those it holds more precious."""
+    """A quantisation as llama.cpp names it: the type of most matrices, and of those that it spares."""
 
     file_type: FileType
     most: Type
@@ -66,8 +67,8 @@ MIXES = {
     "Q5_K_M": Mix(FileType.MOSTLY_Q5_K_M, Type.Q5_K, Type.Q6_K, Type.Q6_K),
 }
 
-# Byte offset of a block's float16 scale, and of its float16 minimum with the number of scales that centres the
-# weights around 0 (the mean code; for K types times the ratio of the mean sub-scale and sub-minimum, which is 1).
+# Byte offset of a block's float16 scale, and of its float16 minimum with the number of scales that centres
+# the weights around 0: the mean code (of the K types too: sub-scales and sub-minima have the same mean).
 SCALES = {
     Type.F16: None,
     Type.Q4_0: (0,),
@@ -85,7 +86,7 @@ SCALES = {
 
 
 def more_bits(layer, n_layers):
-    """The layers that llama.cpp's _M mixes give more bits: the first and last eighth, and every third between."""
+    """The layers to which llama.cpp's _M mixes give more bits: both outer eighths, every third between."""
     eighth = n_layers // 8
     return layer < eighth or layer >= 7 * n_layers // 8 or (layer - eighth) % 3 == 2
 
@@ -166,14 +167,20 @@ def add_vocabulary(writer, n_vocab):
     """A SentencePiece vocabulary: three special tokens, the 256 bytes, then words of lower-case letters."""
     special = ["<unk>", "<s>", "</s>"]
     in_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
-    words = ("".join(word) for n in itertools.count(1) for word in itertools.product(string.ascii_lowercase, repeat=n))
+    words = (
+        "".join(word)
+        for n in itertools.count(1)
+        for word in itertools.product(string.ascii_lowercase, repeat=n)
+    )
     n_words = n_vocab - len(special) - len(in_bytes)
     kinds = gguf.TokenType
     writer.add_tokenizer_model("llama")
     writer.add_token_list(special + in_bytes + ["\u2581" + word for word in itertools.islice(words, n_words)])
     writer.add_token_scores([0.0] * (n_vocab - n_words) + [-float(i) for i in range(n_words)])
     writer.add_token_types(
-        [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL] + [kinds.BYTE] * len(in_bytes) + [kinds.NORMAL] * n_words
+        [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL]
+        + [kinds.BYTE] * len(in_bytes)
+        + [kinds.NORMAL] * n_words
     )
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
@@ -211,7 +218,9 @@ def write(path, shape_name, mix_name, seed=1):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("type", choices=MIXES)
     parser.add_argument("out", type=Path)
