@@ -2,6 +2,8 @@
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+# Of bench/peers.py; --quick takes minutes and leaves docs/ as it is.
+PEERS_OPTIONS ?= --neighbour --into docs
 # The folders of tests/ that also run under AddressSanitizer and UndefinedBehaviorSanitizer in `make test`:
 # those that read what others wrote. `make asan` takes all; the kernels alone take minutes to compile with it.
 ASAN_FOLDERS ?= base gguf tokenizer sampling
@@ -15,11 +17,11 @@ export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS := print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1
 
-CTEST := ctest --output-on-failure --timeout 300
+CTEST := ctest --output-on-failure --timeout 600
 SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.inl')
 # Tests of folders: the build targets, and what ctest is run on.
 folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
-run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder || exit 1; done
+run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder $(3) || exit 1; done
 
 .NOTPARALLEL:
 .PHONY: help run test build setup models check lint format asan asan-quick tsan fuzz bench bench-peers accuracy \
@@ -72,10 +74,10 @@ asan-quick: setup
 	cmake --build build/asan -j $(JOBS) --target $(call folder_targets,$(ASAN_FOLDERS))
 	$(call run_folders,build/asan,$(ASAN_FOLDERS))
 
-tsan: setup ## the tests that use threads under ThreadSanitizer
+tsan: setup ## the tests that use threads under ThreadSanitizer (not those of hostile files, which run on one)
 	cmake --preset tsan
 	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation)
-	$(call run_folders,build/tsan,base model generation)
+	$(call run_folders,build/tsan,base model generation,-E hostile)
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	scripts/setup.sh lint
@@ -90,9 +92,11 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 bench: build ## decode and prefill rates, and their share of what the machine can do
 	$(PELLUCID_BINARY) bench
 
-bench-peers: build models ## the same against other engines
+bench-peers: setup models ## the same beside llama.cpp: docs/performance-table.md, docs/performance.svg
+	cmake --preset release
+	cmake --build $(BUILD) -j $(JOBS) --target pellucid
 	python3 scripts/setup_peers.py $(PEERS)
-	$(PEERS)/bin/python bench/peers.py
+	$(PEERS)/bin/python bench/peers.py $(PEERS_OPTIONS)
 
 accuracy: build models ## logits and tokens against the reference implementations
 	python3 scripts/setup_peers.py $(PEERS)

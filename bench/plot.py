@@ -4,12 +4,13 @@ it follows the reader's light or dark scheme and needs no library."""
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-LABELS, PANEL, GAP = 150, 250, 26  # widths: names of models, a panel, between panels
-TOP, ROW, BAR, FOOT = 74, 40, 13, 44  # heights: above the rows, a row, a bar, below the rows
-AFTER_BARS = 74  # of a panel's width, kept for the figure behind the longest bar
+LABELS, PANEL, GAP = 155, 260, 30  # widths: names of models, a panel, between panels
+TOP, ROW, BAR, FOOT = 62, 38, 13, 40  # heights: above the rows, a row, a bar, below the rows
+FIGURES = 90  # of a panel's width, on its right: tokens a second, ratio
 
 STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #1f2328; }
+  text { font: 12px "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; fill: #1f2328; }
+  .ratio { font-weight: 600; }
   .title { font-weight: 600; font-size: 13px; }
   .small { font-size: 10.5px; fill: #59636e; }
   .grid { stroke: #d1d9e0; }
@@ -54,21 +55,21 @@ def bars_of(panel, model, x, y, scale):
         top = y + engine * (BAR + 1)
         width = max(1.0, share * scale)
         yield f'<rect class="engine{engine}" x="{x}" y="{top}" width="{width:.1f}" height="{BAR}" rx="2"/>'
-        label = f"{rate_text(rate)}/s"
-        if engine == 0 and len(bars) > 1:
-            label += f"  \u00d7{rate / bars[1][1]:.1f}"
-        yield text(x + width + 5, top + BAR - 2.5, label, "small" if engine else "")
+        yield text(x + PANEL - 38, top + BAR - 2.5, f"{rate_text(rate)}/s", "small" if engine else "", "end")
+    if len(bars) > 1:
+        yield text(x + PANEL, y + BAR - 2.5, f"\u00d7{bars[0][1] / bars[1][1]:.1f}", "ratio", "end")
 
 
 def panel_parts(panel, models, x, bottom, most):
     """A panel whose axis ends at the share `most`."""
-    scale = (PANEL - AFTER_BARS) / most
-    yield text(x, 42, panel.title, "title")
+    scale = (PANEL - FIGURES) / most
+    yield text(x, 44, panel.title, "title")
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = x + tick * scale
-        yield line(at, TOP - 8, bottom, "limit" if tick == 1 else "grid")
-        yield text(at, bottom + 15, f"{100 * tick:.0f} %", "small", "middle")
-    yield text(x, bottom + 31, panel.limit, "small")
+        yield line(at, TOP - 6, bottom, "limit" if tick == 1 else "grid")
+        if tick in (0.0, 0.5, 1.0):
+            yield text(at, bottom + 14, f"{100 * tick:.0f} %", "small", "middle")
+    yield text(x, bottom + 29, panel.limit, "small")
     for i, model in enumerate(models):
         yield from bars_of(panel, model, x, TOP + i * ROW, scale)
 
@@ -82,7 +83,7 @@ def legend(engines):
     yield text(
         x,
         14.5,
-        "bars: share of the machine's limit; figures: tokens a second, times the other engine",
+        "bars: share of the machine's limit; figures: tokens a second, and how many times the other engine's",
         "small",
     )
 
