@@ -96,6 +96,7 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
   const int n_pages = (depth + kPagePositions - 1) / kPagePositions;
   AlignedBuffer<std::byte> cache(static_cast<size_t>(n_pages * kv_page_bytes(type, head_dim)));
   std::vector<const std::byte*> pages;
+  pages.reserve(static_cast<size_t>(n_pages));
   for (int p = 0; p < n_pages; ++p) pages.push_back(cache.data() + p * kv_page_bytes(type, head_dim));
   for (int p = 0; p < depth; ++p) {
     table().store_kv(q.data(), q.data(), head_dim, type, p % kPagePositions,

@@ -23,7 +23,7 @@ constexpr size_t kStreams = 8;  // independent sums, so that no addition waits f
 uint64_t sum_words(const std::byte* data, size_t bytes) {
   std::array<uint64_t, kStreams> sums{};
   for (size_t at = 0; at < bytes; at += sizeof(sums)) {
-    std::array<uint64_t, kStreams> words;
+    std::array<uint64_t, kStreams> words{};
     std::memcpy(words.data(), data + at, sizeof(words));
     for (size_t j = 0; j < kStreams; ++j) sums[j] += words[j];
   }

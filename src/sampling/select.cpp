@@ -26,11 +26,10 @@ struct Block {
 };
 
 Block scan_full_block(const float* row) {
-  std::array<float, kLanes> maximum;
-  std::array<float, kLanes> minimum;
+  std::array<float, kLanes> maximum{};
+  std::array<float, kLanes> minimum{};
   std::array<int32_t, kLanes> invalid{};
   maximum.fill(kMinusInfinity);
-  minimum.fill(0);
   for (size_t i = 0; i < kBlock; i += kLanes) {
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const float x = row[i + lane];

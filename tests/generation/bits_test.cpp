@@ -34,9 +34,15 @@ struct Cut {
   int chunk;
 };
 
-/// Numbers of threads and sizes of a prompt's chunks; a few of them for the slow level.
-std::vector<Cut> cuts(bool slow) {
-  if (slow) return {{2, 7}, {3, 512}};
+#ifdef __SANITIZE_THREAD__
+constexpr bool kSlowBuild = true;
+#else
+constexpr bool kSlowBuild = false;
+#endif
+
+/// Numbers of threads and sizes of a prompt's chunks; a few of them for the slow level and the slow build.
+std::vector<Cut> cuts(bool slow_level) {
+  if (slow_level || kSlowBuild) return {{2, 7}, {3, 512}};
   std::vector<Cut> all;
   for (const int threads : {1, 2, 3, 8}) {
     for (const int chunk : {1, 7, 64, 512}) all.push_back({threads, chunk});
