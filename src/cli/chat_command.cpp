@@ -7,6 +7,7 @@
 #include "cli/chat.h"
 #include "cli/chat_prompt.h"
 #include "cli/commands.h"
+#include "cli/local_time.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "generation/generate.h"
@@ -18,6 +19,7 @@ struct ChatCommand {
   ModelOptions model;
   SamplingOptions sampling;
   std::string system;
+  std::optional<std::string> now;
   int max_tokens = 1024;
 };
 
@@ -25,14 +27,16 @@ struct ChatCommand {
 /// tokens.
 class Partner {
  public:
-  Partner(LoadedEngine loaded, bridge::ChatTemplate chat_template, generation::GenerateOptions options)
+  Partner(LoadedEngine loaded, bridge::ChatTemplate chat_template, const std::tm& now,
+          generation::GenerateOptions options)
       : loaded_(std::move(loaded)),
         template_(std::move(chat_template)),
+        now_(now),
         options_(std::move(options)),
         sequence_(loaded_.engine->new_sequence()) {}
 
   Result<Answer> answer(const Question& question) {
-    PELLUCID_TRY(const std::string text, template_.render(question.conversation, true));
+    PELLUCID_TRY(const std::string text, template_.render(question.conversation, true, &now_));
     PELLUCID_TRY(const std::vector<int32_t> ids,
                  loaded_.engine->tokenizer().encode(text, {.add_bos = false}));
     const std::span<const int32_t> fresh = keep_common_prefix(ids);
@@ -103,11 +107,13 @@ class Partner {
 
   LoadedEngine loaded_;
   bridge::ChatTemplate template_;
+  std::tm now_;  // when the conversation began: the prompts before are the beginning of the next
   generation::GenerateOptions options_;
   generation::Sequence sequence_;
 };
 
 Result<int> chat(const ChatCommand& command) {
+  PELLUCID_TRY(const std::tm now, local_time_or_now(command.now));
   PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
   PELLUCID_TRY(bridge::ChatTemplate chat_template, chat_template_of(*loaded.engine));
   PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
@@ -115,7 +121,7 @@ Result<int> chat(const ChatCommand& command) {
   PELLUCID_TRY(options.settings, apply(command.sampling, base));
   options.seed = seed_or_random(command.sampling);
   options.max_tokens = command.max_tokens;
-  Partner partner(std::move(loaded), std::move(chat_template), std::move(options));
+  Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options));
   const ChatBackend backend{
       .answer = [&](const Question& question) { return partner.answer(question); },
       .set = [&](std::string_view name, std::string_view value) { return partner.set(name, value); },
@@ -137,6 +143,7 @@ void add_chat(CLI::App& app, Action& action) {
       ->check(at_least_one())
       ->type_name("N")
       ->capture_default_str();
+  add_now_option(*command, options->now);
   command->callback([options, &action] { action = [options] { return chat(*options); }; });
 }
 

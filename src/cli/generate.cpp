@@ -10,6 +10,7 @@
 #include "cli/chat_prompt.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/local_time.h"
 #include "cli/options.h"
 #include "cli/settings_json.h"
 
@@ -25,27 +26,36 @@ struct GenerateCommand {
   bool ignore_eos = false;
   bool chat = false;
   std::string system;
+  std::optional<std::string> now;
   Format format = Format::kText;
 };
 
 struct Run {
   LoadedEngine loaded;
   std::vector<int32_t> prompt;
+  std::optional<std::tm> now;  // with --chat
   generation::GenerateOptions options;
 };
+
+/// The prompt that the model's template makes of a user's message.
+Result<std::string> chat_prompt(const GenerateCommand& command, const generation::Engine& engine,
+                                std::string message, const std::tm& now) {
+  PELLUCID_TRY(const bridge::ChatTemplate chat, chat_template_of(engine));
+  std::vector<bridge::Message> messages;
+  if (!command.system.empty()) messages.push_back({"system", command.system});
+  messages.push_back({"user", std::move(message)});
+  return chat.render(messages, true, &now);
+}
 
 /// Loads, tokenizes and settles every setting.
 Result<Run> prepare(const GenerateCommand& command) {
   PELLUCID_TRY(std::string text, text_or_stdin(command.prompt));
   if (text.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
+  PELLUCID_TRY(const std::tm now, local_time_or_now(command.now));
   PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
   tokenizer::EncodeOptions encode;
   if (command.chat) {
-    PELLUCID_TRY(const bridge::ChatTemplate chat, chat_template_of(*loaded.engine));
-    std::vector<bridge::Message> messages;
-    if (!command.system.empty()) messages.push_back({"system", command.system});
-    messages.push_back({"user", text});
-    PELLUCID_TRY(text, chat.render(messages, true));
+    PELLUCID_TRY(text, chat_prompt(command, *loaded.engine, std::move(text), now));
     encode.add_bos = false;  // a template writes what belongs around its text
   }
   PELLUCID_TRY(std::vector<int32_t> prompt, loaded.engine->tokenizer().encode(text, encode));
@@ -56,25 +66,29 @@ Result<Run> prepare(const GenerateCommand& command) {
   options.max_tokens = command.max_tokens;
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
-  return Run{std::move(loaded), std::move(prompt), std::move(options)};
+  return Run{std::move(loaded), std::move(prompt), command.chat ? std::optional(now) : std::nullopt,
+             std::move(options)};
 }
 
 double rate(int tokens, double ms) { return ms > 0 ? tokens / ms * 1e3 : 0.0; }
 
 boost::json::object report(const Run& run, const generation::Generation& done) {
   const generation::Timings& t = done.timings;
-  return {{"model", run.loaded.path},
-          {"prompt_tokens", to_json(run.prompt)},
-          {"tokens", to_json(done.tokens)},
-          {"text", to_json_text(done.text)},
-          {"finish_reason", std::string(generation::to_string(done.finish_reason))},
-          {"seed", run.options.seed},
-          {"settings", settings_json(run.options.settings)},
-          {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
-                                          {"prefill_ms", t.prefill_ms},
-                                          {"decode_ms", t.decode_ms},
-                                          {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
-                                          {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
+  boost::json::object object{
+      {"model", run.loaded.path},
+      {"prompt_tokens", to_json(run.prompt)},
+      {"tokens", to_json(done.tokens)},
+      {"text", to_json_text(done.text)},
+      {"finish_reason", std::string(generation::to_string(done.finish_reason))},
+      {"seed", run.options.seed},
+      {"settings", settings_json(run.options.settings)},
+      {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
+                                      {"prefill_ms", t.prefill_ms},
+                                      {"decode_ms", t.decode_ms},
+                                      {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
+                                      {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
+  if (run.now) object["now"] = to_text(*run.now);
+  return object;
 }
 
 void print_summary(const Run& run, const generation::Generation& done) {
@@ -132,6 +146,7 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_flag("--ignore-eos", options->ignore_eos, "go on after the model's own stop tokens");
   command->add_flag("--chat", options->chat, "the prompt is a user's message: use the model's chat template");
   command->add_option("--system", options->system, "with --chat: the system message")->type_name("TEXT");
+  add_now_option(*command, options->now);
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return generate(*options); }; });
 }

@@ -94,6 +94,14 @@ uint64_t seed_or_random(const SamplingOptions& options) {
   return (uint64_t{entropy()} << 32 | entropy()) >> 11;
 }
 
+void add_now_option(CLI::App& command, std::optional<std::string>& now) {
+  command
+      .add_option(
+          "--now", now,
+          "the local time that a chat template may write, e.g. 2026-01-02T03:04:05 (default: the clock's)")
+      ->type_name("TIME");
+}
+
 void add_format_option(CLI::App& command, Format& format) {
   static const std::map<std::string, Format> kFormats{{"text", Format::kText}, {"json", Format::kJson}};
   command.add_option("--format", format, "text or json")

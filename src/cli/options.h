@@ -51,6 +51,9 @@ uint64_t seed_or_random(const SamplingOptions& options);
 /// The check of a count. CLI::PositiveNumber would print its range in floating point, 309 digits of it.
 inline CLI::Range at_least_one() { return {1, std::numeric_limits<int>::max()}; }
 
+/// --now.
+void add_now_option(CLI::App& command, std::optional<std::string>& now);
+
 enum class Format { kText, kJson };
 /// --format text|json.
 void add_format_option(CLI::App& command, Format& format);

@@ -42,10 +42,10 @@ def tensors(seed: int) -> dict[str, np.ndarray]:
     return made
 
 
-def write(path: Path, *, architecture="llama", seed=1, change=None, without=(), settings=None) -> Path:
+def write(path: Path, *, architecture="llama", seed=1, change=None, without=(), settings=None, template=None) -> Path:
     """Writes the model. `change` maps names of tensors to other values, `without` names those to leave out,
     `settings` maps suffixes of metadata keys ("attention.head_count") to other values, or None to leave one
-    out."""
+    out; `template` is the chat template."""
     writer = gguf.GGUFWriter(path, architecture)
     numbers = {
         "block_count": N_LAYERS,
@@ -70,6 +70,8 @@ def write(path: Path, *, architecture="llama", seed=1, change=None, without=(), 
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
     writer.add_add_bos_token(True)
+    if template is not None:
+        writer.add_chat_template(template)
 
     for name, value in (tensors(seed) | (change or {})).items():
         if name not in without:
