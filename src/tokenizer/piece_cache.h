@@ -46,7 +46,7 @@ class PieceCache {
     uint32_t begin = 0;  // of the ids
     uint8_t count = 0;   // of the ids: at most one a byte
     uint8_t size = 0;    // of the piece; 0: empty
-    char bytes[kMaxBytes];
+    char bytes[kMaxBytes] = {};
   };
   std::vector<Slot> slots_;
 };
