@@ -240,7 +240,7 @@ TEST(Chat, CtrlCDuringAnAnswerIsSeenByTheBackend) {
   console.interactive = true;
   console.read_line = [&](std::string_view) {
     if (session.lines.empty()) return Line{};
-    const Line line = session.lines.front();
+    Line line = session.lines.front();
     session.lines.pop_front();
     return line;
   };
