@@ -1,5 +1,7 @@
 #include "tokenizer/special_split.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -11,7 +13,21 @@ bool is_matched(TokenType type) {
   return type == TokenType::kControl || type == TokenType::kUserDefined || type == TokenType::kUnknown;
 }
 
+constexpr size_t kMaxSpecialBytes = size_t{4} << 20;  // also far below what an int32_t numbers
+
 }  // namespace
+
+Result<SpecialSplit> SpecialSplit::from(const Vocabulary& vocabulary) {
+  size_t total = 0;
+  for (int32_t id = 0; id < vocabulary.size(); ++id) {
+    if (is_matched(vocabulary.types[id])) total += vocabulary.texts[id].size();
+  }
+  if (total > kMaxSpecialBytes) {
+    return Error{ErrorCode::kLimit, "reading tokenizer.ggml.tokens",
+                 fmt::format("the special tokens have {} bytes, more than {}", total, kMaxSpecialBytes)};
+  }
+  return SpecialSplit(vocabulary);
+}
 
 SpecialSplit::SpecialSplit(const Vocabulary& vocabulary) {
   std::vector<std::pair<std::string, int32_t>> words;
@@ -22,7 +38,7 @@ SpecialSplit::SpecialSplit(const Vocabulary& vocabulary) {
   }
   std::sort(words.begin(), words.end());  // of equal texts the later id comes last, and wins
   lengths_.reserve(vocabulary.texts.size());
-  for (const std::string_view text : vocabulary.texts) lengths_.push_back(static_cast<uint32_t>(text.size()));
+  for (const std::string_view text : vocabulary.texts) lengths_.push_back(text.size());
 
   std::vector<std::string_view> reversed;
   std::vector<int32_t> ids;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "tokenizer/vocabulary.h"
 
 namespace pellucid::tokenizer {
@@ -26,7 +27,8 @@ struct Fragment {
 /// state knows the longest token that starts at each byte, so any vocabulary and any text take linear time.
 class SpecialSplit {
  public:
-  explicit SpecialSplit(const Vocabulary& vocabulary);
+  /// Errors: kLimit (the special tokens have more than 4 MiB of text; a state takes some 50 bytes for each).
+  static Result<SpecialSplit> from(const Vocabulary& vocabulary);
 
   /// `parse_special`: control and unknown tokens count too, not only user-defined ones.
   [[nodiscard]] std::vector<Fragment> split(std::string_view text, bool parse_special) const;
@@ -42,6 +44,7 @@ class SpecialSplit {
     int32_t target;
   };
 
+  explicit SpecialSplit(const Vocabulary& vocabulary);
   void build_trie(std::span<const std::string_view> reversed, std::span<const int32_t> ids,
                   const Vocabulary& vocabulary);
   void link_failures();
@@ -51,7 +54,7 @@ class SpecialSplit {
   std::vector<State> states_;  // 0 is the root
   std::vector<Edge> edges_;
   std::array<int32_t, 256> root_{};  // next state from the root
-  std::vector<uint32_t> lengths_;    // [vocabulary size] of the tokens' texts
+  std::vector<size_t> lengths_;      // [vocabulary size] of the tokens' texts
 };
 
 }  // namespace pellucid::tokenizer

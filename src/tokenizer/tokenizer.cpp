@@ -20,7 +20,8 @@ constexpr size_t kMaxTextBytes = size_t{1}
 }
 
 struct Tokenizer::Parts {
-  Parts(Vocabulary v) : vocabulary(std::move(v)), special(vocabulary), pieces(decode_pieces(vocabulary)) {}
+  Parts(Vocabulary v, SpecialSplit s)
+      : vocabulary(std::move(v)), special(std::move(s)), pieces(decode_pieces(vocabulary)) {}
 
   /// Working memory of one encode().
   struct Scratch {
@@ -56,7 +57,8 @@ Tokenizer::~Tokenizer() = default;
 
 Result<Tokenizer> Tokenizer::from(const gguf::Metadata& metadata) {
   PELLUCID_TRY(Vocabulary vocabulary, read_vocabulary(metadata));
-  auto parts = std::make_unique<Parts>(std::move(vocabulary));
+  PELLUCID_TRY(SpecialSplit special, SpecialSplit::from(vocabulary));
+  auto parts = std::make_unique<Parts>(std::move(vocabulary), std::move(special));
   if (parts->vocabulary.algorithm == Algorithm::kSpmBpe) {
     PELLUCID_TRY(parts->spm, SpmBpe::from(parts->vocabulary));
   } else {

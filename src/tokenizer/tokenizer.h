@@ -28,7 +28,7 @@ class Tokenizer {
   /// Reads `tokenizer.ggml.*`. Views the strings of the metadata: the gguf::File must outlive the Tokenizer.
   /// Errors: kBadModel (the arrays contradict each other, a merge or a special id names no token),
   /// kUnsupported (a tokenizer model or pre-tokenizer this version does not know; the error lists those it
-  /// does).
+  /// does), kLimit (more than 4 MiB of special tokens).
   static Result<Tokenizer> from(const gguf::Metadata& metadata);
 
   Tokenizer(Tokenizer&&) noexcept;

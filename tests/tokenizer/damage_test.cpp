@@ -1,5 +1,6 @@
 // Vocabularies that contradict themselves are refused by name; tiny ones work.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <ctime>
 
@@ -47,6 +48,33 @@ TEST(Damage, ValuesOutOfRange) {
   Keys keys = spm_keys();
   keys.scores[270] = std::numeric_limits<float>::quiet_NaN();
   expect_refused(keys.bytes(), ErrorCode::kBadModel, "scores");
+}
+
+TEST(Damage, MoreSpecialTokensThanAnAutomatonShouldHold) {
+  const std::string text(size_t{1} << 20, '|');
+  Keys keys = byte_level_keys();
+  for (const char* mark : {"a", "b", "c"}) keys.add(mark + text, 3);
+  const Small most = make(keys);
+  EXPECT_EQ(most.tokenizer.encode("a" + text + "b" + text).value(), (std::vector<int32_t>{265, 266}));
+  keys.add("d" + text, 4);
+  expect_refused(keys.bytes(), ErrorCode::kLimit, "special tokens");
+  keys.types.back() = 1;
+  EXPECT_EQ(refusal(keys.bytes()).code, ErrorCode::kUsage) << "an ordinary token may be long";
+}
+
+/// A text of 2^30 + 1 bytes that takes no memory, because the limit is looked at before the text.
+TEST(Damage, TextsBeyondTheLimitAreRefusedUnread) {
+  constexpr size_t kSize = (size_t{1} << 30) + 1;
+  void* pages = ::mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  for (const Keys& keys : {byte_level_keys(), spm_keys()}) {
+    const Small small = make(keys);
+    const auto refused = small.tokenizer.encode({static_cast<const char*>(pages), kSize});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+    EXPECT_NE(refused.error().message().find("1073741825 bytes are more than 1073741824"), std::string::npos);
+  }
+  ::munmap(pages, kSize);
 }
 
 TEST(Damage, SpecialIds) {
