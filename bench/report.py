@@ -160,7 +160,7 @@ def goals(figures):
         ("prefill, 1.1B shape: share of the int8 peak", large, lambda r: share(r, "pellucid"), 0.6),
         ("prefill: times llama.cpp", prefill, ratio, 1.5),
         ("prefill, Q4_1: times llama.cpp", q4_1, ratio, 5.0),
-        ("decode beside a busy neighbour: share of the quiet rate", busy, kept, 0.45),
+        ("decode beside a busy process: share of the quiet rate", busy, kept, 0.45),
     ]
 
 
