@@ -56,9 +56,20 @@ install_python() {
   cp "$wanted" "$done"
 }
 
-check_rust() {
-  command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ] ||
-    fail "cargo" "not found; a Rust toolchain newer than Debian 12's is needed, see docs/dependencies.md"
+# Where bridge/CMakeLists.txt finds cargo.
+new_cargo() {
+  local wanted=$1 cargo version
+  cargo=$(PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin:$PATH" command -v cargo) || return
+  version=$("$cargo" --version | cut -d ' ' -f 2)
+  printf '%s\n' "$wanted" "$version" | sort -C -V
+}
+
+# Debian 12 has a new Rust too, kept for its browsers: cargo-web, which takes the place of the old cargo and rustc.
+install_rust() {
+  local wanted
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' bridge/Cargo.toml)
+  new_cargo "$wanted" || install_packages cargo-web
+  new_cargo "$wanted" || fail "cargo" "$wanted or newer is needed, see docs/dependencies.md"
 }
 
 case "${1:-}" in
@@ -67,4 +78,4 @@ case "${1:-}" in
   *) echo "usage: scripts/setup.sh [lint]" >&2; exit 2 ;;
 esac
 install_python
-check_rust
+install_rust

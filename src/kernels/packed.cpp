@@ -88,7 +88,8 @@ void pack_quantized_row(PackedFormat format, const std::byte* source, int n_cols
   for (int s = 0; s < n_cols / static_cast<int>(type.block_values); ++s) {
     read_block(format, source + static_cast<size_t>(s) * type.block_bytes, block);
     for (int i = 0; i < blocks_per_source; ++i) {
-      const BlockPlace place = block_place(format, static_cast<size_t>(s * blocks_per_source + i));
+      const int index = s * blocks_per_source + i;
+      const BlockPlace place = block_place(format, static_cast<size_t>(index));
       store(group + place.halves + lane * 2, block.scale);
       if (row.has_minimum) store(group + place.halves + kLanes * 2 + lane * 2, block.minimum);
       if (row.subs != SubScales::kNone) std::memcpy(group + place.subs + lane * 2, block.subs + 2 * i, 2);
