@@ -103,10 +103,10 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
                      cache.data() + p / kPagePositions * kv_page_bytes(type, head_dim));
   }
   std::vector<float> out(q.size());
-  std::vector<float> scores(static_cast<size_t>(n_heads) * n_pages * kPagePositions);
+  std::vector<AttentionPart> parts(n_heads);
   for (auto _ : state) {
     table().attention(
-        {q.data(), out.data(), scores.data(), pages.data(), type, n_heads, head_dim, 0, depth, 0.125F});
+        {q.data(), out.data(), parts.data(), pages.data(), type, n_heads, head_dim, 0, depth, 0.125F});
   }
   const double macs = 2.0 * n_heads * head_dim * depth;
   state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);

@@ -139,7 +139,7 @@ Result<void> Engine::extend(Sequence& sequence, std::span<const int32_t> tokens,
   for (size_t done = 0; done < tokens.size() && !(cancelled && cancelled());) {
     const size_t n = std::min(chunk, tokens.size() - done);
     if (!scratch_ || scratch_->max_tokens < static_cast<int>(n)) {
-      scratch_ = std::make_unique<model::Scratch>(model_.spec, static_cast<int>(n), pool_.size());
+      scratch_ = std::make_unique<model::Scratch>(model_.spec, static_cast<int>(n));
     }
     const int first = static_cast<int>(sequence.tokens.size());
     sequence.cache.reserve(first + static_cast<int>(n));

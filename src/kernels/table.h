@@ -58,11 +58,22 @@ constexpr int64_t kv_page_bytes(KvType type, int head_dim) {
   return int64_t{2} * kPagePositions * head_dim * (type == KvType::kF16 ? 2 : 4);
 }
 
+/// Attention is computed span by span of this many positions, counted from position 0, and the spans are
+/// joined in order: whoever computes them, together or apart, gets the same bits.
+inline constexpr int kSpanPositions = 256;
+
+/// The softmax of one head over some positions, unfinished: values are sums of e^(score - maximum) v, to be
+/// divided by `total`, the sum of e^(score - maximum).
+struct AttentionPart {
+  float maximum;
+  float total;
+};
+
 /// Attention of one token's query heads that share a kv head, over positions [begin, end) of its sequence.
 struct AttentionTask {
   const float* q;                 // [n_heads, head_dim], already rotated
-  float* out;                     // [n_heads, head_dim]
-  float* scores;                  // scratch, n_heads * round_up(end - begin/64*64, 64) floats
+  float* out;                     // [n_heads, head_dim]: the unfinished sums
+  AttentionPart* parts;           // [n_heads]
   const std::byte* const* pages;  // pages[p] holds positions [64 p, 64 p + 64) of this layer and kv head
   KvType kv_type;
   int n_heads;
@@ -108,10 +119,16 @@ struct KernelTable {
 
   /// Writes one position's key and value (each [head_dim]) into slot [0, 64) of a page.
   void (*store_kv)(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page);
-  /// Exact softmax(q K^T scale) V; scores sequential over head_dim, the sum of weights in 16 lanes and one
-  /// fixed tree, the output sequential over positions. Depends only on q, the keys and values of [begin,
-  /// end): not on other tokens.
+  /// softmax(q K^T scale) V but for the last division. Within a span: scores are chains over head_dim, the
+  /// sum of weights takes 16 lanes and one fixed tree, the output is a chain over positions. Spans are joined
+  /// as join_spans does. Depends only on q, the keys and values of [begin, end): not on other tokens.
   void (*attention)(const AttentionTask& task);
+  /// Joins n_spans consecutive spans of one head in order and divides: out [head_dim]. Those of span s are
+  /// parts[s * stride] and values[s * stride * head_dim ..]. With M the larger maximum, a = e^(maximum - M)
+  /// and b = e^(next maximum - M): total = fma(total, a, next total * b), value = fma(value, a, next value *
+  /// b). `out` may be `values`.
+  void (*join_spans)(const float* values, const AttentionPart* parts, int n_spans, int64_t stride,
+                     int head_dim, float* out);
 
   void (*silu_mul)(float* gate, const float* up, int n);  // gate = silu(gate) * up
   void (*gelu_mul)(float* gate, const float* up, int n);  // gate = gelu_tanh(gate) * up

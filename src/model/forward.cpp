@@ -14,6 +14,8 @@ constexpr int kTokensPerTask = 4;
 constexpr int kMinGroupsPerTask = 4;
 constexpr int kMaxGroupsPerTask = 32;
 constexpr int kTasksPerMatrix = 16;
+constexpr int kMinValuesToShare = 1 << 15;  // to be joined: fewer are joined before another thread wakes
+constexpr int kTasksPerThread = 4;          // of attention, at least: they differ in size
 
 /// Everything one pass refers to; the functions below are its sentences.
 struct Pass {
@@ -181,32 +183,95 @@ void project_qkv(const Pass& p, const LayerWeights& w, int layer) {
   p.watch("Vcur", layer, p.s.v.data(), p.n_tokens(), kv_width);
 }
 
+/// Positions that a token sees in a layer, and the spans of attention they touch.
+struct Visible {
+  int begin, end;
+
+  [[nodiscard]] int first_span() const { return begin / kernels::kSpanPositions; }
+  [[nodiscard]] int n_spans() const { return (end - 1) / kernels::kSpanPositions - first_span() + 1; }
+  /// The part of it in its span `index`.
+  [[nodiscard]] Visible span(int index) const {
+    const int start = (first_span() + index) * kernels::kSpanPositions;
+    return {std::max(begin, start), std::min(end, start + kernels::kSpanPositions)};
+  }
+};
+
+Visible visible(const Pass& p, int t, int layer) {
+  const int position = p.batch.tokens[static_cast<size_t>(t)].position;
+  const int window = p.spec().attention.window;
+  return {p.spec().is_local(layer) ? std::max(0, position + 1 - window) : 0, position + 1};
+}
+
+/// Heads [head, head + n_heads) of token t over `positions`; the result is unfinished.
+void attend(const Pass& p, int layer, int t, int head, int n_heads, Visible positions, float* out,
+            kernels::AttentionPart* parts) {
+  const AttentionSpec& a = p.spec().attention;
+  const KvCache& cache = *p.batch.tokens[static_cast<size_t>(t)].cache;
+  kernels::AttentionTask task{};
+  task.q = row(row(p.s.q.data(), t, p.spec().q_width()), head, a.head_dim);
+  task.out = out;
+  task.parts = parts;
+  task.pages = cache.pages(layer, head / (a.n_heads / a.n_kv_heads));
+  task.kv_type = cache.type();
+  task.n_heads = n_heads;
+  task.head_dim = a.head_dim;
+  task.begin = positions.begin;
+  task.end = positions.end;
+  task.scale = a.scale;
+  p.kernels().attention(task);
+}
+
+/// The attention of many tokens: the heads of a kv head are one task, whatever the depth.
+void mix_tokens(const Pass& p, int layer) {
+  const AttentionSpec& a = p.spec().attention;
+  const int heads = a.n_heads / a.n_kv_heads;
+  p.pool.run(p.n_tokens() * a.n_kv_heads, [&](int index, int) {
+    const int t = index / a.n_kv_heads;
+    const int head = index % a.n_kv_heads * heads;
+    float* out = row(row(p.s.mixed.data(), t, p.spec().q_width()), head, a.head_dim);
+    kernels::AttentionPart* parts = row(p.s.parts.data(), t, a.n_heads) + head;
+    attend(p, layer, t, head, heads, visible(p, t, layer), out, parts);
+    for (int h = 0; h < heads; ++h) {
+      p.kernels().join_spans(row(out, h, a.head_dim), parts + h, 1, 0, a.head_dim, row(out, h, a.head_dim));
+    }
+  });
+}
+
+/// The attention of one token: each span a task of its own, or each head of it where there are few.
+void mix_spans(const Pass& p, int layer, int t) {
+  const AttentionSpec& a = p.spec().attention;
+  const Visible positions = visible(p, t, layer);
+  const int n_spans = positions.n_spans();
+  const bool few = n_spans * a.n_kv_heads < kTasksPerThread * p.pool.size();
+  const int heads = few ? 1 : a.n_heads / a.n_kv_heads;
+  p.s.reserve_spans(n_spans, a.n_heads, a.head_dim);
+  const int tasks_per_span = a.n_heads / heads;
+  p.pool.run(n_spans * tasks_per_span, [&](int index, int) {
+    const int span = index / tasks_per_span;
+    const int head = index % tasks_per_span * heads;
+    const int part = span * a.n_heads + head;
+    attend(p, layer, t, head, heads, positions.span(span), row(p.s.span_values.data(), part, a.head_dim),
+           p.s.span_parts.data() + part);
+  });
+  const auto join = [&](int h, int) {
+    p.kernels().join_spans(row(p.s.span_values.data(), h, a.head_dim), p.s.span_parts.data() + h, n_spans,
+                           a.n_heads, a.head_dim,
+                           row(row(p.s.mixed.data(), t, p.spec().q_width()), h, a.head_dim));
+  };
+  if (n_spans * a.n_heads * a.head_dim >= kMinValuesToShare) {
+    p.pool.run(a.n_heads, join);
+  } else {
+    for (int h = 0; h < a.n_heads; ++h) join(h, 0);
+  }
+}
+
 /// Softmax(q k^T) v of each head: s.q -> s.mixed.
 void mix(const Pass& p, int layer) {
-  const AttentionSpec& a = p.spec().attention;
-  const int heads_per_kv = a.n_heads / a.n_kv_heads;
-  // With few tokens every head is a task of its own, so that all threads have work; the bits are the same
-  // either way.
-  const bool few = p.n_tokens() * a.n_kv_heads < 4 * p.pool.size();
-  const int heads_per_task = few ? 1 : heads_per_kv;
-  const int tasks_per_token = a.n_heads / heads_per_task;
-  p.pool.run(p.n_tokens() * tasks_per_token, [&](int index, int worker) {
-    const int t = index / tasks_per_token;
-    const int head = index % tasks_per_token * heads_per_task;
-    const BatchToken& token = p.batch.tokens[static_cast<size_t>(t)];
-    kernels::AttentionTask task{};
-    task.q = row(row(p.s.q.data(), t, p.spec().q_width()), head, a.head_dim);
-    task.out = row(row(p.s.mixed.data(), t, p.spec().q_width()), head, a.head_dim);
-    task.scores = p.s.scores[static_cast<size_t>(worker)].data();
-    task.pages = token.cache->pages(layer, head / heads_per_kv);
-    task.kv_type = token.cache->type();
-    task.n_heads = heads_per_task;
-    task.head_dim = a.head_dim;
-    task.begin = p.spec().is_local(layer) ? std::max(0, token.position + 1 - a.window) : 0;
-    task.end = token.position + 1;
-    task.scale = a.scale;
-    p.kernels().attention(task);
-  });
+  if (p.n_tokens() * p.spec().attention.n_kv_heads >= kTasksPerThread * p.pool.size()) {
+    mix_tokens(p, layer);
+  } else {
+    for (int t = 0; t < p.n_tokens(); ++t) mix_spans(p, layer, t);
+  }
   p.watch("kqv_out", layer, p.s.mixed.data(), p.n_tokens(), p.spec().q_width());
 }
 
@@ -286,26 +351,12 @@ void head(const Pass& p, float* logits) {
   p.watch("result_output", kNoLayer, logits, n_wanted, p.spec().n_vocab);
 }
 
-/// Room for the scores of the longest context of the batch, for every worker.
-void reserve_scores(const Pass& p) {
-  int longest = 0;
-  for (const BatchToken& token : p.batch.tokens) longest = std::max(longest, token.position + 1);
-  const AttentionSpec& a = p.spec().attention;
-  const int pages = (longest + kernels::kPagePositions - 1) / kernels::kPagePositions;
-  const auto needed =
-      static_cast<size_t>(pages) * kernels::kPagePositions * static_cast<size_t>(a.n_heads / a.n_kv_heads);
-  for (AlignedBuffer<float>& scores : p.s.scores) {
-    if (scores.size() < needed) scores = AlignedBuffer<float>(needed + needed / 2);
-  }
-}
-
 }  // namespace
 
 void forward(const Model& model, const Batch& batch, Scratch& scratch, ThreadPool& pool, float* logits,
              const Tap& tap) {
   assert(!batch.tokens.empty() && static_cast<int>(batch.tokens.size()) <= scratch.max_tokens);
   const Pass p{model, batch, scratch, pool, tap};
-  reserve_scores(p);
   prepare_rope(p);
   embed(p);
   p.watch("inp_embd", kNoLayer, scratch.x.data(), p.n_tokens(), model.spec.n_embd);

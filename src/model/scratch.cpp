@@ -12,7 +12,7 @@ size_t Scratch::float_bytes_of_token(const ArchSpec& spec) {
   return 2 * sizeof(float) * (static_cast<size_t>(rows) + static_cast<size_t>(spec.rope.n_rot));
 }
 
-Scratch::Scratch(const ArchSpec& spec, int tokens, int n_threads)
+Scratch::Scratch(const ArchSpec& spec, int tokens)
     : max_tokens(tokens),
       x(area(tokens, spec.n_embd)),
       h(area(tokens, spec.n_embd)),
@@ -26,7 +26,15 @@ Scratch::Scratch(const ArchSpec& spec, int tokens, int n_threads)
       sin(area(tokens, spec.rope.n_rot)),
       quantized(static_cast<size_t>(tokens),
                 static_cast<size_t>(std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff}))),
-      scores(static_cast<size_t>(n_threads)) {}
+      parts(area(tokens, spec.attention.n_heads)) {}
+
+void Scratch::reserve_spans(int n_spans, int n_heads, int head_dim) {
+  const size_t needed = area(n_spans, n_heads);
+  if (span_parts.size() >= needed) return;
+  const size_t roomy = needed + needed / 2;
+  span_parts = AlignedBuffer<kernels::AttentionPart>(roomy);
+  span_values = AlignedBuffer<float>(roomy * static_cast<size_t>(head_dim));
+}
 
 kernels::Activations Scratch::activations(const float* floats, int n_tokens, int n_cols) {
   return {floats, quantized.rows(), n_tokens, n_cols};

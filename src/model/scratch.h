@@ -11,7 +11,7 @@ namespace pellucid::model {
 
 /// Rows are batch tokens. Not shared between concurrent passes.
 struct Scratch {
-  Scratch(const ArchSpec& spec, int max_tokens, int n_threads);
+  Scratch(const ArchSpec& spec, int max_tokens);
 
   /// What each token's floats take; its quantised form is less than half of that again.
   static size_t float_bytes_of_token(const ArchSpec& spec);
@@ -27,10 +27,15 @@ struct Scratch {
   AlignedBuffer<float> up;     // [max_tokens, n_ff]
   AlignedBuffer<float> cos;    // [2, max_tokens, n_rot / 2]: global layers, then local ones
   AlignedBuffer<float> sin;
-  kernels::QuantizedBuffer quantized;        // [max_tokens, widest input of a product]
-  std::vector<AlignedBuffer<float>> scores;  // per worker, grown with the context
-  std::vector<double> frequencies;           // [n_rot / 2], made at the first pass
+  kernels::QuantizedBuffer quantized;                // [max_tokens, widest input of a product]
+  AlignedBuffer<kernels::AttentionPart> parts;       // [max_tokens, n_heads]
+  AlignedBuffer<kernels::AttentionPart> span_parts;  // [spans, n_heads] of one token, grown with the context
+  AlignedBuffer<float> span_values;                  // [spans, n_heads, head_dim]
+  std::vector<double> frequencies;                   // [n_rot / 2], made at the first pass
   std::vector<double> local_frequencies;
+
+  /// Makes room for the spans of one token's attention.
+  void reserve_spans(int n_spans, int n_heads, int head_dim);
 
   /// `floats` [n_tokens, n_cols] with room for its quantised form.
   kernels::Activations activations(const float* floats, int n_tokens, int n_cols);

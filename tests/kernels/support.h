@@ -1,6 +1,7 @@
 // What the kernel tests share: random weights of every type, activations, and comparison of bits.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -154,6 +155,44 @@ class Batch {
   int n_cols_;
   QuantizedBuffer quantized_;
 };
+
+/// The finished attention of a task that lacks `out` and `parts`, over all its positions at once.
+inline std::vector<float> attend_at_once(const KernelTable& table, AttentionTask task) {
+  std::vector<float> out(static_cast<size_t>(task.n_heads) * task.head_dim);
+  std::vector<AttentionPart> parts(task.n_heads);
+  task.out = out.data();
+  task.parts = parts.data();
+  table.attention(task);
+  for (int h = 0; h < task.n_heads; ++h) {
+    float* head = out.data() + h * task.head_dim;
+    table.join_spans(head, parts.data() + h, 1, 0, task.head_dim, head);
+  }
+  return out;
+}
+
+/// The same, each span and head by itself, then joined.
+inline std::vector<float> attend_by_spans(const KernelTable& table, const AttentionTask& task) {
+  const int first = task.begin / kSpanPositions;
+  const int n_spans = (task.end - 1) / kSpanPositions - first + 1;
+  std::vector<float> values(static_cast<size_t>(n_spans) * task.n_heads * task.head_dim);
+  std::vector<AttentionPart> parts(static_cast<size_t>(n_spans) * task.n_heads);
+  std::vector<float> out(static_cast<size_t>(task.n_heads) * task.head_dim);
+  for (int h = 0; h < task.n_heads; ++h) {
+    for (int s = 0; s < n_spans; ++s) {
+      AttentionTask one = task;
+      one.n_heads = 1;
+      one.q += h * task.head_dim;
+      one.begin = std::max(task.begin, (first + s) * kSpanPositions);
+      one.end = std::min(task.end, (first + s + 1) * kSpanPositions);
+      one.parts = parts.data() + s * task.n_heads + h;
+      one.out = values.data() + static_cast<size_t>(s * task.n_heads + h) * task.head_dim;
+      table.attention(one);
+    }
+    table.join_spans(values.data() + h * task.head_dim, parts.data() + h, n_spans, task.n_heads,
+                     task.head_dim, out.data() + h * task.head_dim);
+  }
+  return out;
+}
 
 inline bool same_bits(float a, float b) {
   return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));

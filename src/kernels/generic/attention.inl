@@ -26,114 +26,167 @@ inline void store_kv(const float* k, const float* v, int head_dim, KvType type, 
   }
 }
 
-/// Where a task's scores lie: head h, position p at scores[h * stride + p - first].
-struct ScoreRows {
-  int first;  // the first position of the first page
-  int64_t stride;
+/// kHeads heads of a task over the positions [begin, end) of one span. Scores, then weights, are kept from
+/// `first` on, the first position of the first page.
+template <KvType kType, int kHeads>
+struct SpanOfHeads {
+  const AttentionTask& task;
+  int head;  // the first one
+  int begin, end;
+  int first = begin / kPagePositions * kPagePositions;
+  alignas(64) float scores[kHeads][kSpanPositions];
+  float maximums[kHeads];
+  float totals[kHeads];
 };
 
-inline ScoreRows score_rows(const AttentionTask& task) {
-  const int first = task.begin / kPagePositions * kPagePositions;
-  return {first, (int64_t{task.end} - first + kPagePositions - 1) / kPagePositions * kPagePositions};
-}
-
-/// Scores of kHeads heads with kVectors * 16 positions from `lane` on of one page: a chain over head_dim
-/// each.
-template <KvType kType, int kHeads, int kVectors>
-inline void score_tile(const AttentionTask& task, const std::byte* page, int head, int lane, float* scores,
-                       int64_t stride) {
-  const float* q = task.q + int64_t{head} * task.head_dim;
+/// Scores of all heads with kVectors * 16 positions from `lane` on of one page: a chain over head_dim each.
+template <int kVectors, KvType kType, int kHeads>
+inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int column) {
+  const float* q = s.task.q + int64_t{s.head} * s.task.head_dim;
   F32 acc[kHeads][kVectors];
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
   }
-  for (int d = 0; d < task.head_dim; ++d) {
+  for (int d = 0; d < s.task.head_dim; ++d) {
     F32 keys[kVectors];
     for (int i = 0; i < kVectors; ++i) {
       keys[i] = load_kv<kType>(page, int64_t{d} * kPagePositions + lane + i * kLanes);
     }
     for (int h = 0; h < kHeads; ++h) {
-      const F32 query = set1(q[int64_t{h} * task.head_dim + d]);
+      const F32 query = set1(q[int64_t{h} * s.task.head_dim + d]);
       for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(query, keys[i], acc[h][i]);
     }
   }
   for (int h = 0; h < kHeads; ++h) {
-    for (int i = 0; i < kVectors; ++i) store(scores + h * stride + i * kLanes, acc[h][i] * set1(task.scale));
-  }
-}
-
-template <KvType kType, int kHeads>
-void score_heads(const AttentionTask& task, const ScoreRows& rows, int head) {
-  for (int p = rows.first; p < task.end; p += kPagePositions) {
-    const std::byte* page = task.pages[p / kPagePositions];
-    for (int lane = 0; lane < kPagePositions && p + lane < task.end; lane += kAttentionVectors * kLanes) {
-      score_tile<kType, kHeads, kAttentionVectors>(
-          task, page, head, lane, task.scores + head * rows.stride + p + lane - rows.first, rows.stride);
+    for (int i = 0; i < kVectors; ++i) {
+      store(s.scores[h] + column + i * kLanes, acc[h][i] * set1(s.task.scale));
     }
   }
 }
 
-/// Scores of one head to weights e^(score - max), 0 outside [begin, end); returns their sum.
-inline float softmax(const AttentionTask& task, const ScoreRows& rows, float* scores) {
+template <KvType kType, int kHeads>
+inline void score(SpanOfHeads<kType, kHeads>& s) {
+  for (int p = s.first; p < s.end; p += kPagePositions) {
+    const std::byte* page = s.task.pages[p / kPagePositions];
+    for (int lane = 0; lane < kPagePositions && p + lane < s.end; lane += kAttentionVectors * kLanes) {
+      score_tile<kAttentionVectors>(s, page, lane, p + lane - s.first);
+    }
+  }
+}
+
+/// Scores of one head to weights e^(score - maximum), 0 outside [begin, end); their sum in 16 lanes and one
+/// tree.
+template <KvType kType, int kHeads>
+inline void softmax(SpanOfHeads<kType, kHeads>& s, int h) {
   const F32 outside = set1(-__builtin_inff());
-  const int n = task.end - rows.first;
+  float* scores = s.scores[h];
+  const int n = s.end - s.first;
   F32 largest = outside;
   for (int i = 0; i < n; i += kLanes) {
-    const F32 s = keep_lanes(load(scores + i), task.begin - rows.first - i, n - i, outside);
-    store(scores + i, s);
-    largest = max(s, largest);
+    const F32 visible = keep_lanes(load(scores + i), s.begin - s.first - i, n - i, outside);
+    store(scores + i, visible);
+    largest = max(visible, largest);
   }
-  const F32 shift = set1(maximum(largest));
+  s.maximums[h] = maximum(largest);
   F32 total = set1(0.0F);
   for (int i = 0; i < n; i += kLanes) {
-    const F32 weight = exp(load(scores + i) - shift);
+    const F32 weight = exp(load(scores + i) - set1(s.maximums[h]));
     store(scores + i, weight);
     total = total + weight;
   }
-  return sum(total);
+  s.totals[h] = sum(total);
 }
 
-/// Outputs of kHeads heads, kVectors * 16 values from `column` on: a chain over the visible positions each.
-template <KvType kType, int kHeads, int kVectors>
-inline void value_tile(const AttentionTask& task, const ScoreRows& rows, int head, int column,
-                       const float* totals) {
+/// What joining two spans multiplies them by: e^(maximum - larger maximum) of each.
+struct JoinFactors {
+  float before, next;
+};
+
+inline JoinFactors join_factors(float before, float next) {
+  const float larger = before > next ? before : next;
+  alignas(64) float factors[kLanes] = {before - larger, next - larger};
+  store(factors, exp(load(factors)));
+  return {factors[0], factors[1]};
+}
+
+/// Joins the maximum and the sum of weights of the next span to those of the spans before it.
+inline JoinFactors join_weights(float& maximum, float& total, float next_maximum, float next_total) {
+  const JoinFactors factors = join_factors(maximum, next_maximum);
+  maximum = maximum > next_maximum ? maximum : next_maximum;
+  total = fma1(total, factors.before, next_total * factors.next);
+  return factors;
+}
+
+inline F32 join_values(F32 before, F32 next, JoinFactors factors) {
+  return fma(before, set1(factors.before), next * set1(factors.next));
+}
+
+/// Weighted sums of values, kVectors * 16 of each head from `column` on: a chain over the visible positions
+/// each. `finish(h, column, sums)` takes them.
+template <int kVectors, KvType kType, int kHeads, typename Finish>
+inline void value_tile(const SpanOfHeads<kType, kHeads>& s, int column, const Finish& finish) {
   F32 acc[kHeads][kVectors];
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
   }
-  const float* weights = task.scores + head * rows.stride;
-  for (int p = task.begin; p < task.end;) {
-    const std::byte* page = task.pages[p / kPagePositions];
+  for (int p = s.begin; p < s.end;) {
+    const std::byte* page = s.task.pages[p / kPagePositions];
     const int page_end = (p / kPagePositions + 1) * kPagePositions;
-    const int end = page_end < task.end ? page_end : task.end;
-    int64_t at = int64_t{task.head_dim} * (kPagePositions + p % kPagePositions) + column;
-    for (; p < end; ++p, at += task.head_dim) {
+    const int end = page_end < s.end ? page_end : s.end;
+    int64_t at = int64_t{s.task.head_dim} * (kPagePositions + p % kPagePositions) + column;
+    for (; p < end; ++p, at += s.task.head_dim) {
       F32 values[kVectors];
       for (int i = 0; i < kVectors; ++i) values[i] = load_kv<kType>(page, at + i * kLanes);
       for (int h = 0; h < kHeads; ++h) {
-        const F32 weight = set1(weights[h * rows.stride + p - rows.first]);
+        const F32 weight = set1(s.scores[h][p - s.first]);
         for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(weight, values[i], acc[h][i]);
       }
     }
   }
   for (int h = 0; h < kHeads; ++h) {
-    float* out = task.out + int64_t{head + h} * task.head_dim + column;
-    for (int i = 0; i < kVectors; ++i) store(out + i * kLanes, acc[h][i] / set1(totals[h]));
+    for (int i = 0; i < kVectors; ++i) finish(h, column + i * kLanes, acc[h][i]);
   }
+}
+
+template <KvType kType, int kHeads, typename Finish>
+inline void mix_values(const SpanOfHeads<kType, kHeads>& s, const Finish& finish) {
+  const int head_dim = s.task.head_dim;
+  int column = 0;
+  for (; column + kAttentionVectors * kLanes <= head_dim; column += kAttentionVectors * kLanes) {
+    value_tile<kAttentionVectors>(s, column, finish);
+  }
+  for (; column < head_dim; column += kLanes) value_tile<1>(s, column, finish);
+}
+
+/// One span of kHeads heads, joined to the spans before it unless it is the first of the task.
+template <KvType kType, int kHeads>
+void attend_span(const AttentionTask& task, int head, int begin, int end) {
+  SpanOfHeads<kType, kHeads> s{task, head, begin, end};
+  score(s);
+  JoinFactors factors[kHeads];
+  for (int h = 0; h < kHeads; ++h) {
+    softmax(s, h);
+    AttentionPart& part = task.parts[head + h];
+    if (begin == task.begin) {
+      part = {s.maximums[h], s.totals[h]};
+    } else {
+      factors[h] = join_weights(part.maximum, part.total, s.maximums[h], s.totals[h]);
+    }
+  }
+  mix_values(s, [&](int h, int column, F32 sums) {
+    float* out = task.out + int64_t{head + h} * task.head_dim + column;
+    store(out, begin == task.begin ? sums : join_values(load(out), sums, factors[h]));
+  });
 }
 
 template <KvType kType, int kHeads>
 void attend_heads(const AttentionTask& task, int head) {
-  const ScoreRows rows = score_rows(task);
-  score_heads<kType, kHeads>(task, rows, head);
-  float totals[kHeads];
-  for (int h = 0; h < kHeads; ++h) totals[h] = softmax(task, rows, task.scores + (head + h) * rows.stride);
-  int column = 0;
-  for (; column + kAttentionVectors * kLanes <= task.head_dim; column += kAttentionVectors * kLanes) {
-    value_tile<kType, kHeads, kAttentionVectors>(task, rows, head, column, totals);
+  for (int begin = task.begin; begin < task.end;) {
+    const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;
+    const int end = span_end < task.end ? span_end : task.end;
+    attend_span<kType, kHeads>(task, head, begin, end);
+    begin = end;
   }
-  for (; column < task.head_dim; column += kLanes)
-    value_tile<kType, kHeads, 1>(task, rows, head, column, totals);
 }
 
 /// kHeads heads at a time while there are as many, then one fewer.
@@ -149,4 +202,18 @@ void attention(const AttentionTask& task) {
   } else {
     attend<KvType::kF32, kAttentionHeads>(task, 0);
   }
+}
+
+inline void join_spans(const float* values, const AttentionPart* parts, int n_spans, int64_t stride,
+                       int head_dim, float* out) {
+  AttentionPart all = parts[0];
+  if (out != values) __builtin_memcpy(out, values, static_cast<size_t>(head_dim) * sizeof(float));
+  for (int s = 1; s < n_spans; ++s) {
+    const AttentionPart& part = parts[s * stride];
+    const JoinFactors factors = join_weights(all.maximum, all.total, part.maximum, part.total);
+    const float* next = values + s * stride * head_dim;
+    for (int i = 0; i < head_dim; i += kLanes)
+      store(out + i, join_values(load(out + i), load(next + i), factors));
+  }
+  for (int i = 0; i < head_dim; i += kLanes) store(out + i, load(out + i) / set1(all.total));
 }
