@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fetch_models
-import gguf
 import random_model
 import requantise
 
@@ -68,13 +67,3 @@ def path_of(model):
         case ("random", shape, kind):
             path = MADE / f"random-{shape}.{kind}.gguf"
             return made(path, random_model, lambda out: random_model.write(out, shape, kind))
-
-
-def bytes_of_weights(path):
-    """Bytes of the matrices that a decoded token reads: no embedding, unless that makes the logits too."""
-    matrices = {
-        tensor.name: int(tensor.n_bytes) for tensor in gguf.GGUFReader(path).tensors if len(tensor.shape) > 1
-    }
-    if "output.weight" in matrices:
-        matrices.pop("token_embd.weight")
-    return sum(matrices.values())

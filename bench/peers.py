@@ -74,6 +74,15 @@ def llama(path, n_prompt, n_gen, depths, threads):
             yield {"test": test, "depth": depth, "threads": row["n_threads"], "rate": row["avg_ts"]}
 
 
+def bytes_of_weights(binary, path):
+    """Bytes of the matrices that a decoded token reads: no embedding, unless that makes the logits too."""
+    tensors = output_of([binary, "inspect", path, "--format", "json"])["tensors"]
+    matrices = {tensor["name"]: tensor["bytes"] for tensor in tensors if len(tensor["shape"]) > 1}
+    if "output.weight" in matrices:
+        matrices.pop("token_embd.weight")
+    return sum(matrices.values())
+
+
 class Results:
     """Rows of all alternations, found by what they measure."""
 
@@ -190,7 +199,7 @@ def chosen_models(arguments):
         if unknown := [name for name in names if name not in known]:
             raise SystemExit(f"no model {', '.join(unknown)}; there are {', '.join(known)}")
         rows = [(known[name], model_files.path_of(known[name])) for name in names]
-    return [(model, path, model_files.bytes_of_weights(path)) for model, path in rows]
+    return [(model, path, bytes_of_weights(arguments.binary, path)) for model, path in rows]
 
 
 def main():

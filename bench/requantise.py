@@ -38,12 +38,13 @@ def write(source, kind_name, path):
     kind = Type[kind_name]
     sizes = Counter()
     for tensor in reader.tensors:
-        sizes[tensor.tensor_type] += int(tensor.n_elements)
+        if len(tensor.shape) > 1:
+            sizes[tensor.tensor_type] += int(tensor.n_elements)
     main_type = max(sizes, key=sizes.get)
     writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
     copy_metadata(reader, writer, FILE_TYPES[kind_name])
     for tensor in reader.tensors:
-        if tensor.tensor_type == main_type:
+        if tensor.tensor_type == main_type and len(tensor.shape) > 1:
             values = gguf.dequantize(tensor.data, main_type)
             writer.add_tensor(tensor.name, gguf.quantize(values, kind), raw_dtype=kind)
         else:
