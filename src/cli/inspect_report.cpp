@@ -11,6 +11,7 @@
 
 #include "cli/json.h"
 #include "gguf/text.h"
+#include "tokenizer/tokenizer.h"
 
 namespace pellucid::cli {
 namespace {
@@ -203,6 +204,13 @@ void entries_section(Output out, std::string_view title, std::string_view prefix
   for (const Entry* entry : entries) line(out, entry->key.substr(prefix.size()), value_text(*entry));
 }
 
+/// Bytes that the vocabulary has no token for; nothing where the file's tokenizer is not one that runs here.
+std::optional<std::vector<uint8_t>> missing_bytes(const Metadata& metadata) {
+  const auto tokenizer = tokenizer::Tokenizer::from(metadata);
+  if (!tokenizer.ok()) return std::nullopt;
+  return tokenizer.value().missing_bytes();
+}
+
 void tokenizer_section(Output out, const Metadata& metadata) {
   const auto tokens = strings_of(metadata, "tokenizer.ggml.tokens");
   const auto merges = strings_of(metadata, "tokenizer.ggml.merges");
@@ -215,6 +223,10 @@ void tokenizer_section(Output out, const Metadata& metadata) {
   for (const SpecialToken& token : special_tokens(metadata)) {
     const std::string text = token.text ? printable(*token.text, 32) : "(not in the vocabulary)";
     line(out, fmt::format("{} token", token.name), fmt::format("{}  {}", token.id, text));
+  }
+  const auto missing = missing_bytes(metadata);
+  if (missing && !missing->empty()) {
+    line(out, "bytes without a token", fmt::format("{}, which encoding leaves out", missing->size()));
   }
   line(out, "chat template", chat_template ? grouped(chat_template->size()) + " bytes" : "none");
 }
@@ -287,6 +299,12 @@ boost::json::value count_or_null(std::optional<std::span<const std::string_view>
   return strings ? boost::json::value(strings->size()) : boost::json::value(nullptr);
 }
 
+boost::json::value missing_json(const Metadata& metadata) {
+  const auto missing = missing_bytes(metadata);
+  return missing ? boost::json::value(boost::json::array(missing->begin(), missing->end()))
+                 : boost::json::value(nullptr);
+}
+
 boost::json::object tokenizer_json(const Metadata& metadata) {
   boost::json::object special;
   for (const SpecialToken& token : special_tokens(metadata)) {
@@ -297,6 +315,7 @@ boost::json::object tokenizer_json(const Metadata& metadata) {
           {"vocabulary_size", count_or_null(strings_of(metadata, "tokenizer.ggml.tokens"))},
           {"merges", count_or_null(strings_of(metadata, "tokenizer.ggml.merges"))},
           {"special_tokens", std::move(special)},
+          {"missing_bytes", missing_json(metadata)},
           {"chat_template", string_of(metadata, "tokenizer.chat_template").has_value()}};
 }
 

@@ -10,6 +10,7 @@
 
 #include "gguf/builder.h"
 #include "gguf/models.h"
+#include "tokenizer/small_models.h"
 
 namespace pellucid::cli {
 namespace {
@@ -70,6 +71,17 @@ TEST(InspectText, ShowsEverySection) {
   EXPECT_TRUE(has_line(text, "total", "4.77"));  // 8 * (1,800 + 128) / 3,232
   EXPECT_NE(text.find("93.4%"), std::string::npos);
   EXPECT_NE(text.find("32 x 100"), std::string::npos);
+}
+
+TEST(InspectText, TellsTheBytesThatHaveNoToken) {
+  tokenizer::test::Keys keys = tokenizer::test::byte_level_keys();
+  EXPECT_EQ(text_of(keys.bytes()).find("without a token"), std::string::npos);
+  EXPECT_EQ(json_of(keys.bytes()).at("tokenizer").at("missing_bytes"), boost::json::array());
+  keys.tokens[0x07] = "seven";
+  keys.tokens[0xF5] = "none";
+  EXPECT_TRUE(has_line(text_of(keys.bytes()), "bytes without a token", "2, which encoding leaves out"));
+  EXPECT_EQ(json_of(keys.bytes()).at("tokenizer").at("missing_bytes"), boost::json::array({0x07, 0xF5}));
+  EXPECT_TRUE(json_of(model()).at("tokenizer").at("missing_bytes").is_null()) << "no tokenizer to ask";
 }
 
 TEST(InspectText, ReadsAFileThatIsNoModel) {
