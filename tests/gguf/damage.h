@@ -17,18 +17,18 @@ namespace pellucid::gguf::test {
 
 /// A number in a file: where it is and what it means.
 struct Field {
-  size_t offset;
-  size_t width;
-  bool is_type;  // of a value or a tensor
+  size_t offset = 0;
+  size_t width = 0;
+  bool is_type = false;  // of a value or a tensor
   bool is_float = false;
 };
 
 /// A metadata entry: where its key begins, where the type of its value is, and where it ends.
 struct EntryPlace {
   std::string key;
-  size_t begin;
-  size_t type;
-  size_t end;
+  size_t begin = 0;
+  size_t type = 0;
+  size_t end = 0;
 };
 
 /// Finds the fields of a valid file; written apart from the reader, and without its checks.
