@@ -109,7 +109,8 @@ Result<int> explain_model(const ExplainCommand& command) {
   const auto show = [&](const generation::StepView& view) -> Result<void> {
     if (!std::exchange(started, true)) PELLUCID_CHECK(writer.prompt(prompt_tokens));
     const DrawAddress address{{}, options.seed, options.stream, static_cast<uint64_t>(view.index)};
-    PELLUCID_TRY(ExplainedStep step, explain_step(view.logits, options.settings, address, command.top));
+    PELLUCID_TRY(ExplainedStep step,
+                 explain_step(view.logits, options.settings, address, command.top, view.context, view.state));
     step.label = [&engine](int32_t id) { return label_of(engine.tokenizer(), id); };
     step.context = context;
     context += step.label(step.draw.token);

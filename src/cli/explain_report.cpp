@@ -138,8 +138,12 @@ std::optional<double> gap_of(std::span<const float> logits) {
 }  // namespace
 
 Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling::Settings& settings,
-                                   const DrawAddress& address, size_t top) {
-  PELLUCID_TRY(sampling::ChainResult fast, sampling::run_chain(logits, settings));
+                                   const DrawAddress& address, size_t top, sampling::Context context,
+                                   const sampling::State& state) {
+  context.seed = address.seed;
+  context.stream = address.stream;
+  context.step = address.step;
+  PELLUCID_TRY(sampling::ChainResult fast, sampling::run_chain(logits, settings, context, state));
   ExplainedStep step;
   step.step = static_cast<size_t>(address.step);
   step.settings = settings;
@@ -150,7 +154,7 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
     step.draw = sampling::draw(fast.candidates, address.seed, address.stream, address.step);
   }
   const std::array drawn{step.draw.token};
-  PELLUCID_TRY(step.chain, sampling::watch_chain(logits, settings, top, drawn));
+  PELLUCID_TRY(step.chain, sampling::watch_chain(logits, settings, top, drawn, context, state));
   return step;
 }
 

@@ -44,7 +44,8 @@ struct DrawAddress {
 /// Runs chain and draw on a row of logits, watching the `top` best and the token drawn. The caller fills in
 /// context, continued and label. Errors: as watch_chain() and draw_at().
 Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling::Settings& settings,
-                                   const DrawAddress& address, size_t top);
+                                   const DrawAddress& address, size_t top, sampling::Context context = {},
+                                   const sampling::State& state = {});
 
 /// A token of the prompt: its id and its bytes.
 struct PromptToken {

@@ -34,9 +34,10 @@ std::string bar(double share, size_t width) {
   return text;
 }
 
-/// True where a stage's column shows logits: it changed those, and dropped nobody.
+/// True where a stage's column shows logits, for it changed those.
 bool shows_logits(const StageReport& report) {
-  return sampling::row(report.stage).pointwise && report.removed() == 0;
+  const sampling::StageRow& stage = sampling::row(report.stage);
+  return stage.edit != nullptr || (stage.pointwise && report.removed() == 0);
 }
 
 /// A narrow table leaves out the columns that matter least; those that matter most are always there.
@@ -56,8 +57,9 @@ struct Column {
 };
 
 std::string title_of(const StageReport& report) {
-  if (shows_logits(report)) return "scaled";
-  return sampling::row(report.stage).pointwise ? "greedy" : spoken(sampling::row(report.stage).name);
+  const sampling::StageRow& stage = sampling::row(report.stage);
+  if (!stage.pointwise) return spoken(stage.name);
+  return shows_logits(report) ? "scaled" : "greedy";
 }
 
 Column stage_column(const sampling::WatchedChain& chain, size_t index) {

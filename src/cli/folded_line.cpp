@@ -7,7 +7,9 @@
 namespace pellucid::cli {
 
 FoldedLine::FoldedLine(std::string_view label, size_t indent, const ReportStyle& style)
-    : text_(padded(std::string(label), indent)), indent_(indent), column_(indent), style_(style) {}
+    : text_(padded(std::string(label), indent)), indent_(indent), column_(indent), style_(style) {
+  if (display_width(label) >= indent) text_ += '\n' + std::string(indent, ' ');
+}
 
 FoldedLine& FoldedLine::word(std::string_view text, std::string_view ansi) {
   const size_t width = display_width(text);

@@ -11,7 +11,8 @@ namespace pellucid::cli {
 
 class FoldedLine {
  public:
-  /// Begins with `label`, padded to `indent` columns; so do the lines below it.
+  /// Begins with `label`, padded to `indent` columns, or on a line of its own where it is longer; the lines
+  /// below are indented so.
   FoldedLine(std::string_view label, size_t indent, const ReportStyle& style);
 
   /// Appends `text` unbroken, after a space if it isn't the line's first, in a style of styled().

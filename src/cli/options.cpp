@@ -1,7 +1,9 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -29,6 +31,22 @@ std::string flags_of(const sampling::SettingRow& row) {
     if (!alias.empty()) add(alias);
   }
   return flags;
+}
+
+/// What an option's value looks like.
+std::string type_name_of(const sampling::SettingRow& row) {
+  static constexpr auto kNames =
+      std::array{"X", "N", "WHICH", "WHICH", "WHICH", "ID,...", "ID+ID,...", "ID=X,...", "TEXT,..."};
+  static_assert(kNames.size() == std::variant_size_v<sampling::Field>);
+  return kNames[row.field.index()];
+}
+
+/// The help, the choices, and the default where it says something.
+std::string help_of(const sampling::SettingRow& row) {
+  std::string help(row.help);
+  if (!row.choices.empty()) help += fmt::format(": {}", fmt::join(row.choices, ", "));
+  const std::string fallback = sampling::value_text(sampling::Settings{}, row);
+  return fallback.empty() ? help : fmt::format("{} (default: {})", help, fallback);
 }
 
 }  // namespace
@@ -67,18 +85,26 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   const auto remember = [&options](const std::string& name) {
     return [&options, name](const std::string& text) { options.given.emplace_back(name, text); };
   };
-  for (const sampling::StageRow& stage : sampling::stages()) {
-    for (const sampling::SettingRow& row : stage.settings) {
-      command
-          .add_option_function<std::string>(flags_of(row), remember(std::string(row.name)),
-                                            std::string(row.help))
-          ->type_name("X");
+  for (const sampling::StageGroup group : sampling::kStageGroups) {
+    for (const sampling::StageRow& stage : sampling::stages()) {
+      if (stage.group != group) continue;
+      for (const sampling::SettingRow& row : stage.settings) {
+        command
+            .add_option_function<std::string>(flags_of(row), remember(std::string(row.name)), help_of(row))
+            ->type_name(type_name_of(row))
+            ->group(std::string(sampling::group_title(group)));
+      }
     }
   }
-  command.add_option_function<std::string>("--order", remember("order"), "stages in the order they run")
-      ->type_name("A,B,...");
+  const std::string basic(sampling::group_title(sampling::StageGroup::kBasic));
+  command
+      .add_option_function<std::string>("--order,--samplers", remember("order"),
+                                        "stages in the order they run; those left out don't")
+      ->type_name("A,B,...")
+      ->group(basic);
   command.add_option("-s,--seed", options.seed, "seed of the draws (default: random, and reported)")
-      ->type_name("N");
+      ->type_name("N")
+      ->group(basic);
 }
 
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {

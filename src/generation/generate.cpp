@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "generation/breakers.h"
 #include "generation/stop.h"
 #include "sampling/chain.h"
 #include "tokenizer/utf8_stream.h"
@@ -18,16 +19,53 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// The draw of step `index`; errors name the step.
-Result<sampling::Draw> choose(std::span<const float> logits, const GenerateOptions& options, int index) {
-  auto chain = sampling::run_chain(logits, options.settings);
-  if (!chain.ok()) {
-    Error error = chain.error();
-    error.what = fmt::format("step {}: {}", index, error.what);
-    return error;
+/// Chain and draw of each step, and what they carry from one to the next.
+class Chooser {
+ public:
+  static Result<Chooser> make(const Engine& engine, const GenerateOptions& options, size_t prompt_length) {
+    Chooser chooser(options);
+    chooser.end_ids_ = engine.tokenizer().stop_ids();
+    chooser.context_.prompt_length = prompt_length;
+    chooser.context_.seed = options.seed;
+    chooser.context_.stream = options.stream;
+    if (options.settings.dry_multiplier != 0) {
+      PELLUCID_TRY(chooser.breakers_, breaker_tokens(engine.tokenizer(), options.settings.dry_breakers));
+    }
+    return chooser;
   }
-  return sampling::draw(chain.value().candidates, options.seed, options.stream, static_cast<uint64_t>(index));
-}
+
+  /// The draw of step `index` after `tokens`; errors name the step.
+  Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index) {
+    context_.tokens = tokens;
+    context_.step = static_cast<uint64_t>(index);
+    context_.end_ids = end_ids_;
+    context_.breakers = breakers_;
+    state_ = std::move(next_);
+    auto chain = sampling::run_chain(logits, options_->settings, context_, state_);
+    if (!chain.ok()) {
+      Error error = chain.error();
+      error.what = fmt::format("step {}: {}", index, error.what);
+      return error;
+    }
+    sampling::Draw draw =
+        sampling::draw(chain.value().candidates, context_.seed, context_.stream, context_.step);
+    next_ = sampling::advanced(state_, options_->settings, chain.value(), draw);
+    return draw;
+  }
+
+  [[nodiscard]] const sampling::Context& context() const { return context_; }
+  [[nodiscard]] const sampling::State& state() const { return state_; }
+
+ private:
+  explicit Chooser(const GenerateOptions& options) : options_(&options) {}
+
+  const GenerateOptions* options_;
+  std::vector<int32_t> end_ids_;
+  std::vector<sampling::TokenIds> breakers_;
+  sampling::Context context_;
+  sampling::State state_;  // of the latest step
+  sampling::State next_;
+};
 
 /// Bytes of tokens -> characters -> text that no stop string takes back.
 class TextTail {
@@ -82,8 +120,9 @@ Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const 
   }
 
   start = Clock::now();
+  PELLUCID_TRY(Chooser chooser, Chooser::make(engine, options, sequence.tokens.size()));
   for (int index = 0; index < options.max_tokens; ++index) {
-    PELLUCID_TRY(const sampling::Draw draw, choose(logits, options, index));
+    PELLUCID_TRY(const sampling::Draw draw, chooser.choose(logits, sequence.tokens, index));
     result.tokens.push_back(draw.token);
     const bool ends_turn = std::find(stop_ids.begin(), stop_ids.end(), draw.token) != stop_ids.end();
     const bool full = static_cast<int>(sequence.tokens.size()) >= engine.options().n_ctx;
@@ -91,7 +130,8 @@ Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const 
     const bool last = ends_turn || tail.stopped() || full || index + 1 == options.max_tokens;
     if (last) text += tail.finish();
     result.text += text;
-    const bool go_on = !observer || observer(StepView{index, logits, draw, text});
+    const bool go_on =
+        !observer || observer(StepView{index, logits, chooser.context(), chooser.state(), draw, text});
     if (ends_turn || tail.stopped()) result.finish_reason = FinishReason::kStop;
     if (!go_on) result.finish_reason = FinishReason::kCancelled;
     if (last || !go_on) break;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "generation/engine.h"
+#include "sampling/context.h"
 #include "sampling/draw.h"
 #include "sampling/settings.h"
 
@@ -18,7 +19,7 @@ namespace pellucid::generation {
 struct GenerateOptions {
   sampling::Settings settings;
   uint64_t seed = 0;
-  uint64_t stream = 0;   // independent samples of one seed use different streams
+  uint64_t stream = 0;   // below 2^56; independent samples of one seed use different streams
   int max_tokens = 256;  // new tokens
   std::vector<std::string> stop;
   bool stop_at_end_of_turn = true;  // at the model's own stop tokens
@@ -30,8 +31,10 @@ std::string_view to_string(FinishReason reason);
 
 /// One step as it happened. Views are valid during the call.
 struct StepView {
-  int index;                      // 0 is the first new token
-  std::span<const float> logits;  // [n_vocab], as the model gave them
+  int index;                         // 0 is the first new token
+  std::span<const float> logits;     // [n_vocab], as the model gave them
+  const sampling::Context& context;  // what the chain was given besides logits and settings
+  const sampling::State& state;      // before this step
   const sampling::Draw& draw;
   std::string_view text;  // what became certain with this token, whole characters only; may be empty
 };

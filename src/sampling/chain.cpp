@@ -1,44 +1,127 @@
 #include "sampling/chain.h"
 
+#include <fmt/format.h>
+
+#include <limits>
+
 #include "sampling/registry.h"
 
 namespace pellucid::sampling {
 namespace {
 
-/// How many of the best suffice: the bound of the first stage that has one, if only stages that treat each
-/// logit by itself run before it. 0: all are needed.
-size_t sufficient(const Settings& settings) {
-  for (const StageId id : settings.order) {
+StageReport opened(const StageRow& stage, const Settings& settings, size_t standing) {
+  StageReport report;
+  report.stage = stage.id;
+  report.entered = standing;
+  report.kept = standing;
+  report.setting = value(settings, stage.settings.front());
+  report.skipped = is_identity(settings, stage);
+  return report;
+}
+
+Error rules_out_all(const StageRow& stage) {
+  return {ErrorCode::kUsage, fmt::format("setting {}", stage.settings.front().name),
+          "it rules out every token that is left"};
+}
+
+/// Runs a stage that edits, on a Row or on Candidates.
+template <typename Target>
+Result<StageReport> run_edits(const StageRow& stage, const StageInput& input, const LogitOf& logit,
+                              Target& target) {
+  StageReport report = opened(stage, input.settings, target.standing());
+  if (report.skipped) return report;
+  const Edits edits = stage.edit(input, logit, report);
+  report.changed = edits.changes.size();
+  target.apply(edits);
+  report.kept = target.standing();
+  if (report.kept == 0) return rules_out_all(stage);
+  return report;
+}
+
+/// What the stages from `next` on need: the bound of the first one that has one, if only stages that treat
+/// each logit by itself run before it.
+Enough enough_for(std::span<const StageId> rest, const Settings& settings) {
+  double divisor = 1;
+  for (const StageId id : rest) {
     const StageRow& stage = row(id);
     if (is_identity(settings, stage)) continue;
-    const size_t at_most = stage.at_most(settings);
-    if (at_most != 0 || !stage.pointwise) return at_most;
+    if (stage.enough != nullptr) {
+      Enough enough = stage.enough(settings);
+      enough.below *= divisor;
+      if (!enough.all()) return enough;
+    }
+    if (!stage.pointwise) break;
+    if (stage.divisor != nullptr) divisor *= stage.divisor(settings);
   }
-  return 0;
+  return {};
 }
 
 }  // namespace
 
-StageReport run_stage(StageId id, const Settings& settings, Candidates& candidates) {
+Result<void> check_for(const Settings& settings, size_t vocabulary) {
+  PELLUCID_CHECK(check(settings));
+  for (const StageRow& stage : stages()) {
+    for (const SettingRow& setting : stage.settings) {
+      const int32_t id = highest_id(settings, setting);
+      if (id < 0 || static_cast<size_t>(id) < vocabulary) continue;
+      return Error{ErrorCode::kUsage, fmt::format("setting {}", setting.name),
+                   fmt::format("there is no token {}: the vocabulary has {}", id, vocabulary)};
+    }
+  }
+  return {};
+}
+
+bool reported(StageId id, const Settings& settings) {
+  return row(id).shown_when_off || !is_identity(settings, row(id));
+}
+
+Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& candidates) {
   const StageRow& stage = row(id);
-  StageReport report;
-  report.stage = id;
-  report.entered = candidates.standing();
-  report.setting = value(settings, stage.settings.front());
-  report.skipped = is_identity(settings, stage);
-  if (!report.skipped) stage.run(settings, candidates, report);
+  if (stage.edit != nullptr) {
+    const std::vector<double> by_id = candidates.by_id();
+    const LogitOf logit = [&by_id](int32_t token) {
+      const bool inside = token >= 0 && static_cast<size_t>(token) < by_id.size();
+      return inside ? by_id[static_cast<size_t>(token)] : -std::numeric_limits<double>::infinity();
+    };
+    return run_edits(stage, input, logit, candidates);
+  }
+  StageReport report = opened(stage, input.settings, candidates.standing());
+  if (!report.skipped) stage.run(input, candidates, report);
   report.kept = candidates.standing();
   return report;
 }
 
-Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings) {
-  PELLUCID_CHECK(check(settings));
-  PELLUCID_TRY(Candidates candidates, Candidates::from_logits(logits, sufficient(settings)));
-  ChainResult result{{}, std::move(candidates)};
-  result.reports.reserve(settings.order.size());
-  for (const StageId id : settings.order)
-    result.reports.push_back(run_stage(id, settings, result.candidates));
+Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
+                              const State& state) {
+  PELLUCID_CHECK(check_for(settings, logits.size()));
+  PELLUCID_TRY(Row row_of_logits, Row::from(logits));
+  const StageInput input{settings, context, state};
+  const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
+  ChainResult result;
+  std::span<const StageId> rest = settings.order;
+  for (; !rest.empty(); rest = rest.subspan(1)) {
+    const StageRow& stage = row(rest.front());
+    if (is_identity(settings, stage) && !reported(stage.id, settings)) continue;
+    if (stage.edit == nullptr) break;
+    PELLUCID_TRY(StageReport report, run_edits(stage, input, logit, row_of_logits));
+    result.reports.push_back(std::move(report));
+  }
+  const size_t standing = row_of_logits.standing();
+  result.candidates = Candidates(row_of_logits.select(enough_for(rest, settings)), standing);
+  for (const StageId id : rest) {
+    if (!reported(id, settings)) continue;
+    PELLUCID_TRY(StageReport report, run_stage(id, input, result.candidates));
+    result.reports.push_back(std::move(report));
+  }
   return result;
+}
+
+State advanced(State state, const Settings& settings, const ChainResult& chain, const Draw& draw) {
+  for (const StageReport& report : chain.reports) {
+    const StageRow& stage = row(report.stage);
+    if (!report.skipped && stage.advance != nullptr) stage.advance(settings, report, draw, state);
+  }
+  return state;
 }
 
 }  // namespace pellucid::sampling

@@ -6,23 +6,39 @@
 
 #include "base/error.h"
 #include "sampling/candidates.h"
+#include "sampling/draw.h"
 #include "sampling/settings.h"
 #include "sampling/stage.h"
 
 namespace pellucid::sampling {
 
 struct ChainResult {
-  std::vector<StageReport> reports;  // one for each stage of the order, skipped ones too
-  Candidates candidates;             // who is left: at least one
+  /// One for each stage of the order that ran, and for temperature, top-k and top-p where they are off, too.
+  std::vector<StageReport> reports;
+  Candidates candidates;  // who is left: at least one
 };
 
-/// Runs one stage of the order on `candidates`, unless its setting is the identity.
-StageReport run_stage(StageId id, const Settings& settings, Candidates& candidates);
+/// Settings that are fine by themselves but not for this vocabulary are refused (kUsage), and those that
+/// check() refuses.
+Result<void> check_for(const Settings& settings, size_t vocabulary);
 
-/// Runs the chain on a row of logits, index = token id. This is the fast way: where the first stage to cut
-/// keeps a known number of the best, one pass picks them and nothing else of the vocabulary is sorted or
+/// True where run_chain() reports on the stage.
+bool reported(StageId id, const Settings& settings);
+
+/// Runs one stage of the order on `candidates`, unless it changes nothing. Errors: kUsage where it rules out
+/// every token.
+Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& candidates);
+
+/// Runs the chain on a row of logits, index = token id. This is the fast way: stages that change single
+/// logits do so before anything is sorted, and where the first stage to cut keeps a known number of the best,
+/// or what is near enough to the best, one pass picks those and nothing else of the vocabulary is sorted or
 /// exponentiated. Reports lack mass_kept and entropy_bits. watch_chain() (watch.h) gives the same candidates
-/// and shows everything. Errors: kUsage (see check()), kNumeric and kLimit (see select_best()).
-Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings);
+/// and shows everything. Errors: kUsage (see check_for(), or every token is ruled out), kNumeric and kLimit
+/// (see Row).
+Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings,
+                              const Context& context = {}, const State& state = {});
+
+/// The state of the next step, where `draw` was made from `chain`.
+State advanced(State state, const Settings& settings, const ChainResult& chain, const Draw& draw);
 
 }  // namespace pellucid::sampling

@@ -1,5 +1,5 @@
-// The table of stages: one row a stage. The settings' parser, the chain, the command line and `explain` all
-// read it, so that a new stage is a file in stages/, a field in Settings and a row here.
+// The table of stages: one row a stage, defined in the stage's own file. The settings' parser, the chain, the
+// command line, the JSON, the documentation and `explain` all read it.
 #pragma once
 
 #include <array>
@@ -8,40 +8,52 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 
 #include "sampling/candidates.h"
+#include "sampling/draw.h"
+#include "sampling/setting.h"
 #include "sampling/settings.h"
 #include "sampling/stage.h"
 
 namespace pellucid::sampling {
 
-/// One value of Settings. Its default is what Settings{} holds.
-struct SettingRow {
-  std::string_view name;  // as in JSON; the flag is "--" and the name with '-' for '_'
-  std::array<std::string_view, 2> aliases;
-  std::variant<double Settings::*, int32_t Settings::*> field;
-  double minimum;
-  double maximum;
-  double smallest_positive;  // values above 0 but below this are refused; 0 where there is no such gap
-  double identity;           // the value that changes nothing
-  std::string_view help;
-};
+/// What a stage is for; how help and documentation are arranged.
+enum class StageGroup : uint8_t { kBasic, kTruncation, kPenalty, kConstraint };
+inline constexpr std::array kStageGroups{StageGroup::kBasic, StageGroup::kTruncation, StageGroup::kPenalty,
+                                         StageGroup::kConstraint};
+std::string_view group_title(StageGroup group);
 
 struct StageRow {
   StageId id;
   std::string_view name;
-  std::span<const SettingRow> settings;  // the first one switches the stage off where it holds its identity
+  StageGroup group;
+  std::span<const SettingRow> settings;
+
+  /// True where it would change something; without, that is where the first setting isn't its identity.
+  bool (*on)(const Settings& settings) = nullptr;
 
   /// True where it maps every logit by itself and keeps the order: the best can then be picked before it
-  /// runs.
-  bool pointwise;
+  /// runs, `below` of what follows times divisor().
+  bool pointwise = false;
+  double (*divisor)(const Settings& settings) = nullptr;
 
-  /// How many of the best can be left after it, or 0 where that isn't known beforehand.
-  size_t (*at_most)(const Settings& settings);
+  /// What it can leave at most, as far as that is known beforehand.
+  Enough (*enough)(const Settings& settings) = nullptr;
 
-  /// Changes `candidates` and fills in kept, setting and threshold of the report.
-  void (*run)(const Settings& settings, Candidates& candidates, StageReport& report);
+  // A stage has one of these two.
+
+  /// The single logits it changes, or the tokens it rules out; fills in setting of the report.
+  Edits (*edit)(const StageInput& input, const LogitOf& logit, StageReport& report) = nullptr;
+
+  /// Changes `candidates` and fills in setting, threshold, measure and random of the report.
+  void (*run)(const StageInput& input, Candidates& candidates, StageReport& report) = nullptr;
+
+  /// What the draw makes of the state, for stages that carry one.
+  void (*advance)(const Settings& settings, const StageReport& report, const Draw& draw,
+                  State& state) = nullptr;
+
+  /// True where reports tell of it when it is off, too: the stages that a beginner looks for.
+  bool shown_when_off = false;
 
   /// What it did, e.g. "kept 3 of 6".
   std::string (*summary)(const StageReport& report);
@@ -50,7 +62,7 @@ struct StageRow {
   std::string (*reason)(const StageReport& report, size_t rank);
 };
 
-/// All rows, indexed by StageId, in the default order.
+/// All rows, indexed by StageId.
 std::span<const StageRow> stages();
 
 const StageRow& row(StageId id);
@@ -60,10 +72,6 @@ const StageRow* find_stage(std::string_view name);
 
 /// The row of a setting's name or alias, or nullptr; '-' equals '_', and leading "--" is ignored.
 const SettingRow* find_setting(std::string_view name);
-
-/// The value of a setting as a number, and as the shortest text that reads back exactly.
-double value(const Settings& settings, const SettingRow& setting);
-std::string value_text(const Settings& settings, const SettingRow& setting);
 
 /// True where the stage would change nothing.
 bool is_identity(const Settings& settings, const StageRow& stage);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 
 #include "sampling/registry.h"
@@ -15,37 +14,9 @@ Error refused(std::string_view name, std::string why) {
   return {ErrorCode::kUsage, fmt::format("setting {}", name), std::move(why)};
 }
 
-std::string range_text(const SettingRow& setting) {
-  if (setting.smallest_positive > 0) {
-    return fmt::format("0, or between {} and {}", setting.smallest_positive, setting.maximum);
-  }
-  return fmt::format("between {} and {}", setting.minimum, setting.maximum);
-}
-
 std::string quoted(std::string_view text) {
   constexpr size_t kLongest = 40;
   return fmt::format("'{}{}'", text.substr(0, kLongest), text.size() > kLongest ? "..." : "");
-}
-
-bool in_range(double value, const SettingRow& setting) {
-  if (value > 0 && value < setting.smallest_positive) return false;
-  return value >= setting.minimum && value <= setting.maximum;  // false for NaN
-}
-
-/// The whole of `text` as a number of this type.
-template <typename Number>
-Result<Number> parse(const SettingRow& setting, std::string_view text) {
-  Number number{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure == std::errc::result_out_of_range) {
-    return refused(setting.name, fmt::format("{} is not {}", quoted(text), range_text(setting)));
-  }
-  if (failure != std::errc() || end != text.data() + text.size()) {
-    const std::string_view kind = std::is_integral_v<Number> ? "a whole number" : "a number";
-    return refused(setting.name,
-                   fmt::format("{} is not {}; it must be {}", quoted(text), kind, range_text(setting)));
-  }
-  return number;
 }
 
 std::string stage_names() {
@@ -83,12 +54,6 @@ Result<void> check_order(const std::vector<StageId>& order) {
   return {};
 }
 
-Result<void> check_value(const Settings& settings, const SettingRow& setting) {
-  if (in_range(value(settings, setting), setting)) return {};
-  return refused(setting.name,
-                 fmt::format("{} is not {}", value_text(settings, setting), range_text(setting)));
-}
-
 }  // namespace
 
 std::vector<StageId> default_order() {
@@ -99,7 +64,7 @@ std::vector<StageId> default_order() {
 
 Result<void> set(Settings& settings, std::string_view name, std::string_view text) {
   const std::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-  if (bare == "order") {
+  if (bare == "order" || bare == "samplers") {
     PELLUCID_TRY(std::vector<StageId> order, parse_order(text));
     PELLUCID_CHECK(check_order(order));
     settings.order = std::move(order);
@@ -107,16 +72,7 @@ Result<void> set(Settings& settings, std::string_view name, std::string_view tex
   }
   const SettingRow* setting = find_setting(name);
   if (setting == nullptr) return refused(quoted(name), "there is no such setting");
-  return std::visit(
-      [&](auto field) -> Result<void> {
-        Settings changed = settings;
-        PELLUCID_TRY(changed.*field,
-                     parse<std::remove_reference_t<decltype(changed.*field)>>(*setting, text));
-        PELLUCID_CHECK(check_value(changed, *setting));
-        settings = std::move(changed);
-        return {};
-      },
-      setting->field);
+  return set_value(settings, *setting, text);
 }
 
 Result<void> check(const Settings& settings) {
@@ -127,8 +83,12 @@ Result<void> check(const Settings& settings) {
 }
 
 bool greedy(const Settings& settings) {
-  return std::any_of(settings.order.begin(), settings.order.end(),
-                     [&](StageId id) { return row(id).at_most(settings) == 1; });
+  return std::any_of(settings.order.begin(), settings.order.end(), [&](StageId id) {
+    const StageRow& stage = row(id);
+    if (stage.enough == nullptr || is_identity(settings, stage)) return false;
+    const Enough enough = stage.enough(settings);
+    return enough.best == 1 && !enough.ties;
+  });
 }
 
 std::string to_string(const Settings& settings) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "sampling/registry.h"
 
@@ -52,11 +53,15 @@ std::vector<CandidateHistory> open_histories(std::span<const float> logits, cons
   return histories;
 }
 
-/// Probability of the first `count` before a stage cuts the rest.
-double mass_of_best(const Candidates& candidates, size_t count) {
+/// Probability, among those that entered a stage, of those that it kept.
+double mass_of(const Candidates& entered, const Candidates& kept) {
+  if (kept.size() == entered.size()) return 1;
+  std::unordered_set<int32_t> stayed(kept.ids().begin(), kept.ids().end());
   double sum = 0;
-  for (size_t rank = 0; rank < count; ++rank) sum += candidates.weights()[rank];
-  return sum / candidates.total_weight();
+  for (size_t rank = 0; rank < entered.size(); ++rank) {
+    if (stayed.contains(entered.ids()[rank])) sum += entered.weights()[rank];
+  }
+  return sum / entered.total_weight();
 }
 
 }  // namespace
@@ -72,15 +77,17 @@ std::optional<size_t> CandidateHistory::removed_by() const {
 }
 
 Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& settings, size_t top,
-                                 std::span<const int32_t> also) {
-  PELLUCID_CHECK(check(settings));
+                                 std::span<const int32_t> also, const Context& context, const State& state) {
+  PELLUCID_CHECK(check_for(settings, logits.size()));
   for (const int32_t id : also) {
     if (id < 0 || static_cast<size_t>(id) >= logits.size()) {
       return Error{ErrorCode::kUsage, fmt::format("cannot watch token {}", id),
                    fmt::format("the vocabulary has {} tokens", logits.size())};
     }
   }
-  PELLUCID_TRY(Candidates candidates, Candidates::from_logits(logits));
+  PELLUCID_TRY(const Row row_of_logits, Row::from(logits));
+  Candidates candidates(row_of_logits.select({}), row_of_logits.standing());
+  const StageInput input{settings, context, state};
 
   Watched watched;
   WatchedChain chain;
@@ -91,11 +98,12 @@ Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& 
       visit(candidates, watched,
             [&](size_t i, size_t rank) { chain.candidates[i].before = standing_of(candidates, rank); });
   for (const StageId id : settings.order) {
+    if (!reported(id, settings)) continue;
     const Candidates entered = candidates;
-    StageReport report = run_stage(id, settings, candidates);
-    report.mass_kept = mass_of_best(entered, report.kept);
+    PELLUCID_TRY(StageReport report, run_stage(id, input, candidates));
+    report.mass_kept = mass_of(entered, candidates);
     report.entropy_bits = entropy_bits(candidates);
-    chain.result.reports.push_back(report);
+    chain.result.reports.push_back(std::move(report));
     for (CandidateHistory& history : chain.candidates) history.after.emplace_back();
     const auto [others, mass] = visit(candidates, watched, [&](size_t i, size_t rank) {
       chain.candidates[i].after.back() = standing_of(candidates, rank);

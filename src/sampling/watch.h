@@ -48,6 +48,7 @@ struct WatchedChain {
 /// Runs the chain and records the `top` best by raw logit and the ids of `also` (those outside the vocabulary
 /// are refused, kUsage). Errors otherwise as run_chain().
 Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& settings, size_t top,
-                                 std::span<const int32_t> also = {});
+                                 std::span<const int32_t> also = {}, const Context& context = {},
+                                 const State& state = {});
 
 }  // namespace pellucid::sampling

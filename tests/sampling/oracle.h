@@ -96,6 +96,7 @@ class RandomSteps {
     settings.top_k = static_cast<int32_t>(below(3) == 0 ? 0 : 1 + below(60));
     settings.top_p = below(4) == 0 ? 1 - std::exp2(-static_cast<double>(1 + below(52)))
                                    : kNuclei[below(std::size(kNuclei))];
+    settings.order = {StageId::kTemperature, StageId::kTopK, StageId::kTopP};
     std::shuffle(settings.order.begin(), settings.order.end(), random_);
     settings.order.resize(settings.order.size() - (below(5) == 0 ? below(4) : 0));
     return settings;

@@ -1,29 +1,42 @@
-// The stages, each in a file of its own: a pure function from (settings, candidates) to the candidates that
-// are left, and its words. The contracts are those of StageRow (registry.h).
+// The stages, each defined in a file of its own with all there is to say of it: settings, function, words.
+// The contracts are those of StageRow (registry.h).
 #pragma once
 
-#include <string>
-
-#include "sampling/candidates.h"
-#include "sampling/settings.h"
-#include "sampling/stage.h"
+#include "sampling/registry.h"
 
 namespace pellucid::sampling {
 
-/// Divides the logits by the temperature; at 0 only the best is left (greedy).
-void temperature(const Settings& settings, Candidates& candidates, StageReport& report);
-std::string temperature_summary(const StageReport& report);
-std::string temperature_reason(const StageReport& report, size_t rank);
+// Constraints: which tokens may stand here at all.
+extern const StageRow kLogitBiasStage;
+extern const StageRow kBadWordsStage;
+extern const StageRow kAllowedTokensStage;
+extern const StageRow kSuppressTokensStage;
+extern const StageRow kBeginSuppressStage;
+extern const StageRow kForcedTokensStage;
+extern const StageRow kMinNewTokensStage;
 
-/// Keeps the k best, exactly k where there are as many (Fan, Lewis and Dauphin 2018, arXiv:1805.04833).
-void top_k(const Settings& settings, Candidates& candidates, StageReport& report);
-std::string top_k_summary(const StageReport& report);
-std::string top_k_reason(const StageReport& report, size_t rank);
+// Penalties: what the text so far makes of the logits.
+extern const StageRow kRepetitionPenaltyStage;
+extern const StageRow kFrequencyPenaltyStage;
+extern const StageRow kPresencePenaltyStage;
+extern const StageRow kNoRepeatNgramStage;
+extern const StageRow kDryStage;
+extern const StageRow kLengthDecayStage;
 
-/// Keeps the nucleus: the fewest from the most likely down whose probabilities reach p (Holtzman et al. 2019,
-/// arXiv:1904.09751).
-void top_p(const Settings& settings, Candidates& candidates, StageReport& report);
-std::string top_p_summary(const StageReport& report);
-std::string top_p_reason(const StageReport& report, size_t rank);
+// The shape of the distribution.
+extern const StageRow kTemperatureStage;
+extern const StageRow kDynamicTemperatureStage;
+extern const StageRow kTopKStage;
+extern const StageRow kTopPStage;
+extern const StageRow kMinPStage;
+extern const StageRow kTypicalPStage;
+extern const StageRow kEpsilonCutoffStage;
+extern const StageRow kEtaCutoffStage;
+extern const StageRow kTopHStage;
+extern const StageRow kTopNSigmaStage;
+extern const StageRow kTopAStage;
+extern const StageRow kXtcStage;
+extern const StageRow kMirostatStage;
+extern const StageRow kAdaptivePStage;
 
 }  // namespace pellucid::sampling

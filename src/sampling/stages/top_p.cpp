@@ -1,36 +1,72 @@
-#include <fmt/format.h>
-
+// Top-p: the nucleus, the fewest from the most likely down whose probabilities reach p (Holtzman et al. 2019,
+// arXiv:1904.09751). threshold: the cumulative probability reached.
 #include "sampling/stages/stages.h"
+#include "sampling/stages/words.h"
 
 namespace pellucid::sampling {
 namespace {
 
-// Logits are float32, so a sum of probabilities that should equal p may fall short of it by some 1e-7.
-constexpr double kTolerance = 1e-6;
+constexpr std::array<std::string_view, 3> kCrossing{"keep", "pass", "drop"};
 
-}  // namespace
+constexpr std::array kSettings{
+    SettingRow{
+        .name = "top_p",
+        .field = &Settings::top_p,
+        .minimum = 0,
+        .maximum = 1,
+        .identity = 1,
+        .help = "keep the fewest most likely tokens whose probabilities reach this; 1 is off",
+    },
+    SettingRow{
+        .name = "top_p_crossing",
+        .field = &Settings::top_p_crossing,
+        .choices = kCrossing,
+        .help = "the token that reaches top_p: keep it; go on until the sum has passed top_p; or drop it",
+    },
+};
 
-void top_p(const Settings& settings, Candidates& candidates, StageReport& report) {
-  report.setting = settings.top_p;
+void run(const StageInput& input, Candidates& candidates, StageReport& report) {
+  const double p = input.settings.top_p;
+  const TopPCrossing crossing = input.settings.top_p_crossing;
+  report.setting = p;
+  const std::span<const double> weights = candidates.weights();
   const double total = candidates.total_weight();
+  // Where the sum is p to within rounding, it has been reached but not passed.
+  const double bound =
+      crossing == TopPCrossing::kKeep ? p - kProbabilityTolerance : p + kProbabilityTolerance;
   size_t kept = 0;
-  double cumulative = 0;
-  for (const double weight : candidates.weights()) {
-    cumulative += weight;
-    ++kept;
-    if (cumulative / total >= settings.top_p - kTolerance) break;
+  double reached = 0;
+  double above = 0;  // without the last one
+  while (kept < weights.size() && (kept == 0 || reached / total < bound)) {
+    above = reached;
+    reached += weights[kept++];
   }
-  report.threshold = cumulative / total;
+  if (crossing == TopPCrossing::kDrop && kept > 1 && reached / total >= bound) {
+    --kept;
+    reached = above;
+  }
+  report.threshold = reached / total;
   candidates.keep_best(kept);
 }
 
-std::string top_p_summary(const StageReport& report) {
-  return fmt::format("{:.4f} >= {}, kept {} of {}", report.threshold, report.setting, report.kept,
-                     report.entered);
+std::string summary(const StageReport& report) {
+  return fmt::format("{:.4f} {} {}, {}", report.threshold,
+                     report.threshold >= report.setting - kProbabilityTolerance ? ">=" : "<", report.setting,
+                     kept_of(report));
 }
 
-std::string top_p_reason(const StageReport& report, size_t /*rank*/) {
-  return fmt::format("{:.4f} above it", report.threshold);
-}
+}  // namespace
+
+constinit const StageRow kTopPStage{
+    .id = StageId::kTopP,
+    .name = "top_p",
+    .group = StageGroup::kBasic,
+    .settings = kSettings,
+    .run = run,
+    .shown_when_off = true,
+    .summary = summary,
+    .reason = [](const StageReport& report,
+                 size_t) { return fmt::format("{:.4f} above it", report.threshold); },
+};
 
 }  // namespace pellucid::sampling

@@ -1,0 +1,312 @@
+#include "sampling/row.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace pellucid::sampling {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr size_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
+
+// A block is scanned for its maximum in kLanes independent lanes, which the compiler turns into vectors.
+constexpr size_t kLanes = 16;
+constexpr size_t kBlock = 256;
+
+struct Block {
+  float maximum = kMinusInfinity;
+  bool holds_masked = false;   // some logit is -inf
+  bool holds_invalid = false;  // some logit is NaN or +inf
+};
+
+Block scan_full_block(const float* row) {
+  std::array<float, kLanes> maximum{};
+  std::array<float, kLanes> minimum{};
+  std::array<int32_t, kLanes> invalid{};
+  maximum.fill(kMinusInfinity);
+  for (size_t i = 0; i < kBlock; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const float x = row[i + lane];
+      maximum[lane] = x > maximum[lane] ? x : maximum[lane];
+      minimum[lane] = x < minimum[lane] ? x : minimum[lane];
+      invalid[lane] |= x <= std::numeric_limits<float>::max() ? 0 : -1;
+    }
+  }
+  Block block;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    block.maximum = std::max(block.maximum, maximum[lane]);
+    block.holds_masked |= minimum[lane] == kMinusInfinity;
+    block.holds_invalid |= invalid[lane] != 0;
+  }
+  return block;
+}
+
+Block scan_block(std::span<const float> row) {
+  if (row.size() == kBlock) return scan_full_block(row.data());
+  Block block;
+  for (const float x : row) {
+    block.maximum = x > block.maximum ? x : block.maximum;
+    block.holds_masked |= x == kMinusInfinity;
+    block.holds_invalid |= !(x <= std::numeric_limits<float>::max());
+  }
+  return block;
+}
+
+std::span<const float> block_of(std::span<const float> row, size_t index) {
+  const size_t begin = index * kBlock;
+  return row.subspan(begin, std::min(kBlock, row.size() - begin));
+}
+
+Error invalid_logit(std::span<const float> row) {
+  const auto bad =
+      std::find_if(row.begin(), row.end(), [](float x) { return !(x <= std::numeric_limits<float>::max()); });
+  return {ErrorCode::kNumeric, "cannot sample",
+          fmt::format("the logit of token {} is {}", bad - row.begin(), *bad != *bad ? "NaN" : "+infinity")};
+}
+
+/// A logit that at least `count` logits of the row reach, if there are as many blocks: the count-th largest
+/// of the blocks' maxima. -inf where there are fewer blocks.
+float reached_by(const std::vector<float>& maxima, size_t count) {
+  if (count > maxima.size()) return kMinusInfinity;
+  if (count == 0) return std::numeric_limits<float>::infinity();
+  std::vector<float> best(maxima.begin(), maxima.begin() + static_cast<ptrdiff_t>(count));
+  std::make_heap(best.begin(), best.end(), std::greater<>());  // the smallest of the best on top
+  for (size_t i = count; i < maxima.size(); ++i) {
+    if (maxima[i] <= best.front()) continue;
+    std::pop_heap(best.begin(), best.end(), std::greater<>());
+    best.back() = maxima[i];
+    std::push_heap(best.begin(), best.end(), std::greater<>());
+  }
+  return best.front();
+}
+
+/// The order key as one number: ascending keys are logits descending, then ids ascending. A float's bits
+/// order like integers once negative ones are flipped; -0 is made equal to +0.
+uint64_t order_key(float logit, size_t id) {
+  const auto bits = std::bit_cast<uint32_t>(logit + 0.0F);
+  const uint32_t ascending = (bits >> 31) != 0 ? ~bits : bits | 0x80000000U;
+  return uint64_t{~ascending} << 32 | id;
+}
+
+/// Sorts by the upper 32 bits; equal ones keep their place. Three passes of 11 bits: faster than comparing
+/// from some thousand elements on.
+void radix_sort_by_logit(std::vector<uint64_t>& keys) {
+  constexpr int kDigitBits = 11;
+  constexpr size_t kDigits = size_t{1} << kDigitBits;
+  std::vector<uint64_t> other(keys.size());
+  for (int shift = 32; shift < 64; shift += kDigitBits) {
+    std::array<size_t, kDigits + 1> start{};
+    for (const uint64_t key : keys) ++start[(key >> shift & (kDigits - 1)) + 1];
+    for (size_t digit = 1; digit <= kDigits; ++digit) start[digit] += start[digit - 1];
+    for (const uint64_t key : keys) other[start[key >> shift & (kDigits - 1)]++] = key;
+    keys.swap(other);
+  }
+}
+
+/// The first `limit` keys in order. Keys come in ascending order of id.
+void sort_keys(std::vector<uint64_t>& keys, size_t limit) {
+  constexpr size_t kRadixPays = 4096;
+  if (limit < keys.size()) {
+    std::nth_element(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(limit), keys.end());
+    keys.resize(limit);
+    std::sort(keys.begin(), keys.end());
+  } else if (keys.size() < kRadixPays) {
+    std::sort(keys.begin(), keys.end());
+  } else {
+    radix_sort_by_logit(keys);
+  }
+}
+
+/// The largest float that isn't above x.
+float rounded_down(double x) {
+  const auto nearest = static_cast<float>(x);
+  return static_cast<double>(nearest) > x ? std::nextafter(nearest, kMinusInfinity) : nearest;
+}
+
+bool better(const Edit& a, const Edit& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
+}  // namespace
+
+Result<Row> Row::from(std::span<const float> logits) {
+  if (logits.empty()) return Error{ErrorCode::kNumeric, "cannot sample", "there are no logits"};
+  if (logits.size() > kMaxVocabulary) {
+    return Error{ErrorCode::kLimit, "cannot sample", fmt::format("{} logits are too many", logits.size())};
+  }
+  Row row;
+  row.logits_ = logits;
+  PELLUCID_CHECK(row.scan());
+  if (row.standing_ == 0) return Error{ErrorCode::kNumeric, "cannot sample", "all logits are -infinity"};
+  return row;
+}
+
+Result<void> Row::scan() {
+  maxima_.resize((logits_.size() + kBlock - 1) / kBlock);
+  standing_ = logits_.size();
+  for (size_t i = 0; i < maxima_.size(); ++i) {
+    const std::span<const float> part = block_of(logits_, i);
+    const Block block = scan_block(part);
+    if (block.holds_invalid) return invalid_logit(logits_);
+    if (block.holds_masked)
+      standing_ -= static_cast<size_t>(std::count(part.begin(), part.end(), kMinusInfinity));
+    maxima_[i] = block.maximum;
+  }
+  return {};
+}
+
+bool Row::edited(int32_t id) const {
+  return std::binary_search(edits_.begin(), edits_.end(), Edit{id, 0},
+                            [](const Edit& a, const Edit& b) { return a.id < b.id; });
+}
+
+double Row::logit(int32_t id) const {
+  const auto found = std::lower_bound(edits_.begin(), edits_.end(), id,
+                                      [](const Edit& edit, int32_t wanted) { return edit.id < wanted; });
+  if (found != edits_.end() && found->id == id) return found->logit;
+  if (id < 0 || static_cast<size_t>(id) >= logits_.size()) return kMinusInfinity;
+  return logits_[static_cast<size_t>(id)];
+}
+
+void Row::apply(const Edits& edits) {
+  if (edits.restricts) keep_only(edits.only);
+  if (!edits.changes.empty()) change(edits.changes);
+}
+
+void Row::keep_only(std::span<const int32_t> ids) {
+  std::vector<float> masked(logits_.size(), kMinusInfinity);
+  std::vector<Edit> edits;
+  size_t standing = 0;
+  for (const int32_t id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= logits_.size()) continue;
+    const double kept = logit(id);
+    if (edited(id)) edits.push_back({id, kept});
+    masked[static_cast<size_t>(id)] = logits_[static_cast<size_t>(id)];
+    standing += kept != kMinusInfinity ? 1 : 0;
+  }
+  masked_ = std::move(masked);
+  logits_ = masked_;
+  edits_ = std::move(edits);
+  for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = scan_block(block_of(logits_, i)).maximum;
+  rescan_edited_blocks();
+  standing_ = standing;
+}
+
+void Row::change(std::span<const Edit> changes) {
+  std::vector<Edit> merged;
+  merged.reserve(edits_.size() + changes.size());
+  auto old = edits_.begin();
+  for (const Edit& edit : changes) {
+    if (edit.id < 0 || static_cast<size_t>(edit.id) >= logits_.size()) continue;
+    const bool stood = logit(edit.id) != kMinusInfinity;
+    const bool stands = edit.logit != kMinusInfinity;
+    standing_ = standing_ - (stood ? 1 : 0) + (stands ? 1 : 0);
+    while (old != edits_.end() && old->id < edit.id) merged.push_back(*old++);
+    if (old != edits_.end() && old->id == edit.id) ++old;
+    merged.push_back(edit);
+  }
+  merged.insert(merged.end(), old, edits_.end());
+  edits_ = std::move(merged);
+  rescan_edited_blocks();
+}
+
+void Row::rescan_edited_blocks() {
+  for (auto edit = edits_.begin(); edit != edits_.end();) {
+    const size_t block = static_cast<size_t>(edit->id) / kBlock;
+    const std::span<const float> part = block_of(logits_, block);
+    std::array<float, kBlock> patched;
+    std::copy(part.begin(), part.end(), patched.begin());
+    for (; edit != edits_.end() && static_cast<size_t>(edit->id) / kBlock == block; ++edit) {
+      patched[static_cast<size_t>(edit->id) % kBlock] = kMinusInfinity;
+    }
+    maxima_[block] = scan_block({patched.data(), part.size()}).maximum;
+  }
+}
+
+double Row::highest() const {
+  double highest = *std::max_element(maxima_.begin(), maxima_.end());
+  for (const Edit& edit : edits_) highest = std::max(highest, edit.logit);
+  return highest;
+}
+
+std::vector<Edit> Row::edited_and_standing() const {
+  std::vector<Edit> standing;
+  std::copy_if(edits_.begin(), edits_.end(), std::back_inserter(standing),
+               [](const Edit& edit) { return edit.logit != kMinusInfinity; });
+  std::sort(standing.begin(), standing.end(), better);
+  return standing;
+}
+
+/// Keys of all logits that are at least `floor`, not -inf and not edited, in ascending order of id.
+std::vector<uint64_t> Row::keys_from(float floor) const {
+  std::vector<uint64_t> keys;
+  if (floor == kMinusInfinity) keys.reserve(standing_);
+  for (size_t block = 0; block < maxima_.size(); ++block) {
+    if (maxima_[block] < floor) continue;
+    const std::span<const float> part = block_of(logits_, block);
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (part[i] >= floor && part[i] != kMinusInfinity)
+        keys.push_back(order_key(part[i], block * kBlock + i));
+    }
+  }
+  if (!edits_.empty()) {
+    std::erase_if(keys,
+                  [this](uint64_t key) { return edited(static_cast<int32_t>(static_cast<uint32_t>(key))); });
+  }
+  return keys;
+}
+
+/// The tokens of the keys, which are in order, and all edited ones.
+Selection Row::merged(const std::vector<uint64_t>& keys) const {
+  const std::vector<Edit> edited = edited_and_standing();
+  Selection selection;
+  selection.ids.reserve(keys.size() + edited.size());
+  selection.logits.reserve(keys.size() + edited.size());
+  auto next = edited.begin();
+  const auto take = [&](const Edit& one) {
+    selection.ids.push_back(one.id);
+    selection.logits.push_back(one.logit);
+  };
+  for (const uint64_t key : keys) {
+    const auto id = static_cast<uint32_t>(key);
+    const Edit plain{static_cast<int32_t>(id), static_cast<double>(logits_[id])};
+    while (next != edited.end() && better(*next, plain)) take(*next++);
+    take(plain);
+  }
+  while (next != edited.end()) take(*next++);
+  return selection;
+}
+
+Selection Row::select(const Enough& enough) const {
+  const size_t n_edited = edited_and_standing().size();
+  const size_t count = enough.best == 0 ? standing_ : std::min(enough.best, standing_);
+  const size_t plain = std::min(count, standing_ - n_edited);
+  float floor = reached_by(maxima_, plain);
+  if (std::isfinite(enough.below)) {
+    const double best = highest();
+    const double rounding = 1e-12 * std::abs(best);  // of what the stages compute in between
+    floor = std::max(floor, rounded_down(best - enough.below - rounding));
+  }
+  std::vector<uint64_t> keys = keys_from(floor);
+  sort_keys(keys, plain);
+  Selection selection = merged(keys);
+  if (enough.ties && count < standing_) {
+    const double last = selection.logits[count - 1];
+    keys = keys_from(rounded_down(last));
+    sort_keys(keys, keys.size());
+    return merged(keys);
+  }
+  if (selection.ids.size() > count) {
+    selection.ids.resize(count);
+    selection.logits.resize(count);
+  }
+  return selection;
+}
+
+}  // namespace pellucid::sampling

@@ -1,0 +1,87 @@
+// A row of logits before anything is sorted: the model's numbers, and the few that stages have changed since.
+// The best of them are picked in one pass over the vocabulary.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+
+namespace pellucid::sampling {
+
+/// A token and the logit it gets; -inf rules it out.
+struct Edit {
+  int32_t id;
+  double logit;
+};
+
+/// What a stage asks for that looks at single tokens.
+struct Edits {
+  std::vector<Edit> changes;       // ids ascending, none twice
+  std::vector<int32_t> only = {};  // where `restricts`: all others are ruled out; ascending
+  bool restricts = false;
+};
+
+/// Which candidates suffice for what comes next.
+struct Enough {
+  size_t best = 0;    // this many of the best; 0: all
+  bool ties = false;  // and those whose logit is that of the last of them
+  double below = std::numeric_limits<double>::infinity();  // none further below the best than this
+
+  [[nodiscard]] bool all() const { return best == 0 && below == std::numeric_limits<double>::infinity(); }
+};
+
+/// Logits worth considering, ordered by logit descending, then id ascending.
+struct Selection {
+  std::vector<int32_t> ids;
+  std::vector<double> logits;  // logits[i] belongs to ids[i]
+};
+
+/// Views the caller's logits, whose index is the token id. A logit of -inf marks a token that is ruled out.
+class Row {
+ public:
+  /// Errors: kNumeric where a logit is NaN or +inf (names the lowest such id), or all are -inf, or there is
+  /// none; kLimit where ids would not fit 31 bits.
+  static Result<Row> from(std::span<const float> logits);
+
+  Row(const Row&) = delete;
+  Row& operator=(const Row&) = delete;
+  Row(Row&&) = default;
+  Row& operator=(Row&&) = default;
+
+  [[nodiscard]] size_t vocabulary() const { return logits_.size(); }
+
+  /// How many tokens are not ruled out.
+  [[nodiscard]] size_t standing() const { return standing_; }
+
+  /// -inf, too, where `id` is outside the vocabulary.
+  [[nodiscard]] double logit(int32_t id) const;
+
+  void apply(const Edits& edits);
+
+  /// At least what `enough` asks for. There must be a token left.
+  [[nodiscard]] Selection select(const Enough& enough) const;
+
+ private:
+  Row() = default;
+  void keep_only(std::span<const int32_t> ids);
+  void change(std::span<const Edit> changes);
+  Result<void> scan();
+  void rescan_edited_blocks();
+  [[nodiscard]] bool edited(int32_t id) const;
+  [[nodiscard]] double highest() const;
+  [[nodiscard]] Selection merged(const std::vector<uint64_t>& keys) const;
+  [[nodiscard]] std::vector<Edit> edited_and_standing() const;
+  [[nodiscard]] std::vector<uint64_t> keys_from(float floor) const;
+
+  std::span<const float> logits_;
+  std::vector<float> masked_;  // what logits_ views once most tokens are ruled out
+  std::vector<Edit> edits_;    // the logits that differ from logits_; ids ascending
+  std::vector<float> maxima_;  // of each block of logits_, edited ones left out
+  size_t standing_ = 0;
+};
+
+}  // namespace pellucid::sampling
