@@ -13,7 +13,6 @@ namespace pellucid::generation {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr int kMaxChunk = 4096;
 // A chunk is cut so that its activations fit the first and, with every position's logits asked for, those fit
 // the second: the width of a model is a number in its file.
 constexpr size_t kMaxScratchBytes = size_t{256} << 20;
@@ -37,8 +36,8 @@ Result<EngineOptions> resolve(EngineOptions options) {
   if (options.n_threads < 1 || options.n_threads > kMaxThreads) {
     return out_of_range("threads", options.n_threads, 1, kMaxThreads);
   }
-  if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxChunk) {
-    return out_of_range("batch", options.prefill_chunk, 1, kMaxChunk);
+  if (options.prefill_chunk < 1 || options.prefill_chunk > Engine::kMaxPass) {
+    return out_of_range("batch", options.prefill_chunk, 1, Engine::kMaxPass);
   }
   return options;
 }
@@ -117,8 +116,7 @@ Result<void> Engine::check(const Sequence& sequence, std::span<const int32_t> to
   return {};
 }
 
-/// Tokens that run together.
-size_t Engine::chunk_of(Want want) const {
+size_t Engine::max_pass(Want want) const {
   const auto fit = [](size_t limit, size_t bytes_of_one) {
     return std::max<size_t>(1, limit / bytes_of_one);
   };
@@ -128,35 +126,56 @@ size_t Engine::chunk_of(Want want) const {
                    fit(kMaxLogitsBytes, logits)});
 }
 
+/// Adds the tokens of a run, for which its cache makes room.
+void Engine::add(const Run& run, model::Batch& batch) {
+  const int first = static_cast<int>(run.sequence.tokens.size());
+  const int n = static_cast<int>(run.tokens.size());
+  run.sequence.cache.reserve(first, first + n);
+  for (int i = 0; i < n; ++i) {
+    if (run.want == Want::kAll || (run.want == Want::kLast && i + 1 == n)) {
+      batch.wanted.push_back(static_cast<int>(batch.tokens.size()));
+    }
+    batch.tokens.push_back({run.tokens[static_cast<size_t>(i)], first + i, &run.sequence.cache});
+  }
+}
+
+Result<std::span<const float>> Engine::run(std::span<const Run> runs, const model::Tap& tap) {
+  size_t total = 0;
+  for (const Run& one : runs) {
+    PELLUCID_CHECK(check(one.sequence, one.tokens));
+    total += one.tokens.size();
+  }
+  if (total == 0 || total > kMaxPass) {
+    return out_of_range("number of tokens of a pass", static_cast<int>(std::min<size_t>(total, INT32_MAX)), 1,
+                        kMaxPass);
+  }
+  model::Batch batch;
+  for (const Run& one : runs) add(one, batch);
+  if (!scratch_ || scratch_->max_tokens < static_cast<int>(total)) {
+    scratch_ = std::make_unique<model::Scratch>(model_.spec, static_cast<int>(total));
+  }
+  const size_t needed = batch.wanted.size() * static_cast<size_t>(n_vocab());
+  if (logits_.size() < needed) logits_ = AlignedBuffer<float>(needed);
+  model::forward(model_, batch, *scratch_, pool_, logits_.data(), tap);
+  for (const Run& one : runs) {
+    one.sequence.tokens.insert(one.sequence.tokens.end(), one.tokens.begin(), one.tokens.end());
+  }
+  return std::span<const float>(logits_.data(), needed);
+}
+
 Result<void> Engine::extend(Sequence& sequence, std::span<const int32_t> tokens, Want want,
                             const LogitsSink& sink, const model::Tap& tap, const Cancelled& cancelled) {
   PELLUCID_CHECK(check(sequence, tokens));
-  const auto n_vocab = static_cast<size_t>(model_.spec.n_vocab);
-  const size_t chunk = chunk_of(want);
-  const size_t logit_rows = want == Want::kAll ? std::min(chunk, tokens.size()) : 1;
-  if (logits_.size() < logit_rows * n_vocab) logits_ = AlignedBuffer<float>(logit_rows * n_vocab);
-
+  const size_t chunk = max_pass(want);
   for (size_t done = 0; done < tokens.size() && !(cancelled && cancelled());) {
     const size_t n = std::min(chunk, tokens.size() - done);
-    if (!scratch_ || scratch_->max_tokens < static_cast<int>(n)) {
-      scratch_ = std::make_unique<model::Scratch>(model_.spec, static_cast<int>(n));
-    }
-    const int first = static_cast<int>(sequence.tokens.size());
-    sequence.cache.reserve(first + static_cast<int>(n));
-    model::Batch batch;
-    for (size_t i = 0; i < n; ++i) {
-      batch.tokens.push_back({tokens[done + i], first + static_cast<int>(i), &sequence.cache});
-      const bool is_last = done + i + 1 == tokens.size();
-      if (want == Want::kAll || is_last) batch.wanted.push_back(static_cast<int>(i));
-    }
-    model::forward(model_, batch, *scratch_, pool_, logits_.data(), tap);
-    sequence.tokens.insert(sequence.tokens.end(), tokens.begin() + static_cast<ptrdiff_t>(done),
-                           tokens.begin() + static_cast<ptrdiff_t>(done + n));
+    const bool is_last = done + n == tokens.size();
+    const Run part{sequence, tokens.subspan(done, n), want == Want::kLast && !is_last ? Want::kNone : want};
+    PELLUCID_TRY(const std::span<const float> logits, run({&part, 1}, tap));
     done += n;
-    const size_t rows = batch.wanted.size();
+    const int rows = static_cast<int>(logits.size() / static_cast<size_t>(n_vocab()));
     if (rows != 0 && sink) {
-      PELLUCID_CHECK(
-          sink(first + batch.wanted.front(), {logits_.data(), rows * n_vocab}, static_cast<int>(rows)));
+      PELLUCID_CHECK(sink(static_cast<int>(sequence.tokens.size()) - rows, logits, rows));
     }
   }
   return {};

@@ -30,7 +30,8 @@ struct EngineOptions {
   kernels::KvType kv_type = kernels::KvType::kF16;
 };
 
-/// The tokens run so far and their keys and values: tokens.size() positions of the cache are valid.
+/// The tokens run so far and their keys and values: tokens.size() positions of the cache are valid. A copy is
+/// a branch: it shares what is there already.
 struct Sequence {
   std::vector<int32_t> tokens;
   model::KvCache cache;
@@ -42,8 +43,15 @@ struct Sequence {
   }
 };
 
-/// Which positions' logits extend() gives.
-enum class Want { kLast, kAll };
+/// Which positions' logits a run gives.
+enum class Want { kNone, kLast, kAll };
+
+/// Tokens that run after those of a sequence.
+struct Run {
+  Sequence& sequence;
+  std::span<const int32_t> tokens;
+  Want want = Want::kLast;
+};
 
 /// Receives logits [n_rows, n_vocab] of the positions from `first` on; called one or more times, in order. An
 /// error ends the run.
@@ -78,17 +86,30 @@ class Engine {
 
   [[nodiscard]] Sequence new_sequence() const { return {{}, model::KvCache(model_.spec, options_.kv_type)}; }
 
-  /// Runs `tokens` after those of `sequence` and appends them. Errors: kUsage (no token, or an id out of
-  /// range), kContext (they do not fit; both numbers are named), or the sink's. On error, and where
-  /// `cancelled` ends it (which is none), the sequence holds what had been run.
+  /// One forward pass over several sequences, each named once: appends the tokens of each run and gives the
+  /// logits [rows, n_vocab] asked for, run by run; they stay until the next pass. Which runs share a pass
+  /// never changes a bit. Errors, before anything has been run: kUsage (no token, an id out of range, more
+  /// than kMaxPass tokens), kContext.
+  Result<std::span<const float>> run(std::span<const Run> runs, const model::Tap& tap = {});
+  static constexpr int kMaxPass = 4096;
+
+  /// Whether `tokens` may run after those of `sequence`: errors as run().
+  [[nodiscard]] Result<void> check(const Sequence& sequence, std::span<const int32_t> tokens) const;
+
+  /// Runs `tokens` after those of `sequence`, as many together as fit, and appends them. Errors: kUsage (no
+  /// token, or an id out of range), kContext (they do not fit; both numbers are named), or the sink's. On
+  /// error, and where `cancelled` ends it (which is none), the sequence holds what had been run.
   Result<void> extend(Sequence& sequence, std::span<const int32_t> tokens, Want want, const LogitsSink& sink,
                       const model::Tap& tap = {}, const Cancelled& cancelled = {});
+
+  /// Tokens of one pass at most, where every run wants `want`: what prefill_chunk and the size of the scratch
+  /// allow.
+  [[nodiscard]] size_t max_pass(Want want) const;
 
  private:
   Engine(gguf::File file, const EngineOptions& options)
       : file_(std::move(file)), options_(options), pool_(options.n_threads) {}
-  [[nodiscard]] Result<void> check(const Sequence& sequence, std::span<const int32_t> tokens) const;
-  [[nodiscard]] size_t chunk_of(Want want) const;
+  static void add(const Run& run, model::Batch& batch);
 
   gguf::File file_;
   EngineOptions options_;

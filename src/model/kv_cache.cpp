@@ -1,5 +1,8 @@
 #include "model/kv_cache.h"
 
+#include <cstring>
+#include <utility>
+
 namespace pellucid::model {
 namespace {
 size_t pages_for(int n_positions) {
@@ -7,19 +10,34 @@ size_t pages_for(int n_positions) {
 }
 }  // namespace
 
-void KvCache::reserve(int n_positions) {
-  const size_t slice = page_bytes_ / pages_.size();
-  while (storage_.size() < pages_for(n_positions)) {
-    AlignedBuffer<std::byte>& page = storage_.emplace_back(page_bytes_);
-    for (size_t i = 0; i < pages_.size(); ++i) pages_[i].push_back(page.data() + i * slice);
+void KvCache::set(size_t index, std::shared_ptr<Page> page) {
+  const size_t slice = page_bytes_ / addresses_.size();
+  for (size_t i = 0; i < addresses_.size(); ++i) {
+    if (index == addresses_[i].size()) addresses_[i].push_back(nullptr);
+    addresses_[i][index] = page->data() + i * slice;
+  }
+  if (index == pages_.size()) pages_.emplace_back();
+  pages_[index] = std::move(page);
+}
+
+void KvCache::reserve(int begin, int end) {
+  for (size_t i = static_cast<size_t>(begin) / kernels::kPagePositions; i < pages_for(end); ++i) {
+    if (i < pages_.size() && pages_[i].use_count() == 1) continue;
+    auto page = std::make_shared<Page>(page_bytes_);
+    if (i < pages_.size()) std::memcpy(page->data(), pages_[i]->data(), page_bytes_);
+    set(i, std::move(page));
   }
 }
 
 void KvCache::truncate(int n_positions) {
-  while (storage_.size() > pages_for(n_positions)) {
-    storage_.pop_back();
-    for (std::vector<std::byte*>& pages : pages_) pages.pop_back();
+  while (pages_.size() > pages_for(n_positions)) {
+    pages_.pop_back();
+    for (std::vector<std::byte*>& addresses : addresses_) addresses.pop_back();
   }
+}
+
+void KvCache::share(const KvCache& other, int index) {
+  set(pages_.size(), other.pages_[static_cast<size_t>(index)]);
 }
 
 }  // namespace pellucid::model

@@ -7,7 +7,6 @@
 
 #include "generation/model_file.h"
 #include "kernels/table.h"
-#include "model/forward.h"
 
 namespace pellucid::generation {
 namespace {
@@ -102,38 +101,77 @@ INSTANTIATE_TEST_SUITE_P(Architectures, BitsOfArchitecture,
                          ::testing::Values("llama", "qwen2", "qwen3", "gemma3", "gpt2"),
                          [](const auto& test) { return std::string(test.param); });
 
-TEST(BitsOfBatch, ASequenceAmongStrangersHasTheBitsItHasAlone) {
-  TinyOptions tiny;
-  tiny.type = TensorType::kQ4_1;
-  const test::ModelFile file(tiny);
-  auto engine = Engine::load(file.path(), {.n_threads = 2});
-  ASSERT_TRUE(engine.ok());
-  const model::Model& model = engine.value()->model();
-  const std::vector<int32_t> ids = some_ids(12, 256);
-  const std::vector<float> alone = test::all_logits(*engine.value(), ids);
-  ThreadPool pool(2);
-  const auto n_vocab = static_cast<size_t>(model.spec.n_vocab);
-  for (const int strangers : {1, 2, 15, 63}) {
-    std::vector<Sequence> sequences;
-    for (int s = 0; s <= strangers; ++s) sequences.push_back(engine.value()->new_sequence());
-    model::Scratch scratch(model.spec, strangers + 1, pool.size());
-    std::vector<float> logits(n_vocab * static_cast<size_t>(strangers + 1));
-    for (size_t i = 0; i < ids.size(); ++i) {
-      model::Batch batch;
-      for (int s = 0; s <= strangers; ++s) {  // ours is the last one
-        model::KvCache& cache = sequences[static_cast<size_t>(s)].cache;
-        cache.reserve(static_cast<int>(i) + 1);
-        const int32_t id = s == strangers ? ids[i] : (ids[i] + 31 * s + 1) % 256;
-        batch.tokens.push_back({id, static_cast<int>(i), &cache});
-        batch.wanted.push_back(s);
+TEST(BitsOfDepth, OneTokenOverManySpansHasTheBitsItHasInAPrompt) {
+  const test::ModelFile file({});
+  const std::vector<int32_t> ids = some_ids(600, 256);  // three spans of attention
+  const std::vector<float> expected =
+      logits_with(file.path(), "avx2", {.n_threads = 1, .prefill_chunk = 512}, ids);
+  for (const auto& [threads, chunk] : {Cut{1, 1}, Cut{3, 1}, Cut{3, 2}, Cut{8, 7}, Cut{2, 512}}) {
+    const std::vector<float> logits =
+        logits_with(file.path(), kernels::available_tables().front()->name.data(),
+                    {.n_threads = threads, .prefill_chunk = chunk}, ids);
+    ASSERT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
+        << "threads " << threads << " chunk " << chunk;
+  }
+}
+
+class BitsOfBatch : public ::testing::Test {
+ protected:
+  BitsOfBatch() : file_({.type = TensorType::kQ4_1}) {
+    auto engine = Engine::load(file_.path(), {.n_threads = 2});
+    EXPECT_TRUE(engine.ok());
+    engine_ = std::move(engine).value();
+  }
+
+  /// Runs `ids`, of which logits are expected from position `from` on, one by one beside strangers, some of
+  /// which run one token and some several.
+  void expect_alone(Sequence ours, std::span<const int32_t> ids, size_t from, std::span<const float> expected,
+                    int n_strangers) {
+    std::vector<Sequence> strangers(static_cast<size_t>(n_strangers), engine_->new_sequence());
+    const auto n_vocab = static_cast<size_t>(engine_->n_vocab());
+    for (size_t i = from; i < ids.size(); ++i) {
+      std::vector<std::vector<int32_t>> tokens;
+      for (int s = 0; s < n_strangers; ++s) {
+        tokens.push_back(some_ids(1 + s % 3, 199));
+        tokens.back()[0] = static_cast<int32_t>((i * 31 + static_cast<size_t>(s)) % 256);
       }
-      model::forward(model, batch, scratch, pool, logits.data());
-      ASSERT_EQ(std::memcmp(logits.data() + static_cast<size_t>(strangers) * n_vocab,
-                            alone.data() + i * n_vocab, n_vocab * sizeof(float)),
-                0)
-          << strangers << " strangers, position " << i;
+      std::vector<generation::Run> runs;
+      for (int s = 0; s < n_strangers; ++s) {
+        runs.push_back({strangers[static_cast<size_t>(s)], tokens[static_cast<size_t>(s)], Want::kNone});
+      }
+      runs.push_back({ours, ids.subspan(i, 1), Want::kLast});
+      const auto logits = engine_->run(runs);
+      ASSERT_TRUE(logits.ok()) << logits.error().message();
+      ASSERT_EQ(logits.value().size(), n_vocab);
+      ASSERT_EQ(std::memcmp(logits.value().data(), expected.data() + i * n_vocab, n_vocab * sizeof(float)), 0)
+          << n_strangers << " strangers, position " << i;
     }
   }
+
+  test::ModelFile file_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(BitsOfBatch, ASequenceAmongStrangersHasTheBitsItHasAlone) {
+  const std::vector<int32_t> ids = some_ids(12, 256);
+  const std::vector<float> alone = test::all_logits(*engine_, ids);
+  for (const int strangers : {0, 1, 2, 15, 63})
+    expect_alone(engine_->new_sequence(), ids, 0, alone, strangers);
+}
+
+TEST_F(BitsOfBatch, ABranchHasTheBitsOfASequenceOfItsOwn) {
+  std::vector<int32_t> ids = some_ids(80, 256);
+  Sequence original = engine_->new_sequence();
+  ASSERT_TRUE(engine_->extend(original, ids, Want::kLast, {}).ok());
+  Sequence branch = original;
+  branch.truncate(70);  // within a page that both hold
+  for (size_t i = 70; i < ids.size(); ++i) ids[i] = (ids[i] + 5) % 256;
+  expect_alone(branch, ids, 70, test::all_logits(*engine_, ids), 3);
+  const std::vector<int32_t> more = some_ids(3, 256);
+  const std::vector<int32_t> first = some_ids(80, 256);
+  std::vector<int32_t> whole = first;
+  whole.insert(whole.end(), more.begin(), more.end());
+  expect_alone(original, whole, 80, test::all_logits(*engine_, whole), 0);
 }
 
 }  // namespace

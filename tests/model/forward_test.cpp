@@ -31,10 +31,10 @@ class Runner {
   std::vector<float> run(Batch batch, const Tap& tap = {}) {
     batch.wanted.clear();
     for (BatchToken& token : batch.tokens) {
-      token.cache->reserve(token.position + 1);
+      token.cache->reserve(token.position, token.position + 1);
       batch.wanted.push_back(static_cast<int>(batch.wanted.size()));
     }
-    Scratch scratch(model_.spec, static_cast<int>(batch.tokens.size()), pool_.size());
+    Scratch scratch(model_.spec, static_cast<int>(batch.tokens.size()));
     std::vector<float> logits(batch.tokens.size() * static_cast<size_t>(n_vocab()));
     forward(model_, batch, scratch, pool_, logits.data(), tap);
     return logits;
@@ -129,17 +129,40 @@ TEST(KvCache, GrowsByPagesKeepsThemAndGivesThemBack) {
   spec.attention.head_dim = 16;
   KvCache cache(spec, kernels::KvType::kF16);
   EXPECT_EQ(cache.bytes(), 0u);
-  cache.reserve(1);
+  cache.reserve(0, 1);
   const size_t page = cache.bytes();
   EXPECT_EQ(page, static_cast<size_t>(kernels::kv_page_bytes(kernels::KvType::kF16, 16)) * 6);
   std::byte* const first = cache.pages(1, 2)[0];
-  cache.reserve(kernels::kPagePositions);
+  cache.reserve(1, kernels::kPagePositions);
   EXPECT_EQ(cache.bytes(), page);
-  cache.reserve(kernels::kPagePositions + 1);
+  cache.reserve(kernels::kPagePositions, kernels::kPagePositions + 1);
   EXPECT_EQ(cache.bytes(), 2 * page);
   EXPECT_EQ(cache.pages(1, 2)[0], first);
   cache.truncate(kernels::kPagePositions);
   EXPECT_EQ(cache.bytes(), page);
+}
+
+TEST(KvCache, ACopySharesPagesUntilOneOfThemWrites) {
+  ArchSpec spec;
+  spec.n_layers = 1;
+  spec.attention.n_kv_heads = 1;
+  spec.attention.head_dim = 16;
+  KvCache original(spec, kernels::KvType::kF32);
+  original.reserve(0, 2 * kernels::kPagePositions);
+  original.pages(0, 0)[0][5] = std::byte{1};
+  original.pages(0, 0)[1][5] = std::byte{2};
+  KvCache copy = original;
+  EXPECT_EQ(copy.pages(0, 0)[1], original.pages(0, 0)[1]);
+  copy.reserve(kernels::kPagePositions + 7, kernels::kPagePositions + 8);
+  EXPECT_EQ(copy.pages(0, 0)[0], original.pages(0, 0)[0]);
+  EXPECT_NE(copy.pages(0, 0)[1], original.pages(0, 0)[1]);
+  EXPECT_EQ(copy.pages(0, 0)[1][5], std::byte{2});
+  copy.pages(0, 0)[1][5] = std::byte{3};
+  EXPECT_EQ(original.pages(0, 0)[1][5], std::byte{2});
+  KvCache beginning(spec, kernels::KvType::kF32);
+  beginning.share(copy, 0);
+  EXPECT_EQ(beginning.pages(0, 0)[0], original.pages(0, 0)[0]);
+  EXPECT_EQ(beginning.n_pages(), 1);
 }
 
 }  // namespace
