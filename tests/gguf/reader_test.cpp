@@ -87,7 +87,7 @@ TEST(Reader, MovingAFileKeepsItsViews) {
   ASSERT_TRUE(parsed.ok());
   const File moved = std::move(parsed).value();
   EXPECT_EQ(moved.metadata().string("k").value(), "v");
-  EXPECT_EQ(moved.find_tensor("t"), &moved.tensors()[0]);
+  EXPECT_EQ(moved.find_tensor("t"), moved.tensors().data());
 }
 
 TEST(Reader, NamesOtherFormats) {
