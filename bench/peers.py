@@ -202,23 +202,29 @@ def chosen_models(arguments):
     return [(model, path, bytes_of_weights(arguments.binary, path)) for model, path in rows]
 
 
+def write(arguments, taken, rows):
+    run = {"prompt": arguments.prompt, "gen": arguments.gen} | taken
+    measured = {"machine": report.machine(), "run": run, "rows": rows}
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "peers.json").write_text(json.dumps(measured, indent=1) + "\n")
+    report.write(measured, arguments.into)
+
+
 def main():
     arguments = parse()
     models = chosen_models(arguments)
     results, quiet = Results(), Quiet()
     for alternation in range(arguments.alternations):
         measure(results, models, arguments, alternation)
-        taken = quiet.shares()
+        taken = quiet.shares() | {"alternations": alternation + 1}
         progress = (
             f"alternation {alternation + 1} of {arguments.alternations}, {taken['minutes']:.1f} minutes"
         )
         others = f"others took {taken['others']:.1%} of the processors, the hypervisor {taken['stolen']:.1%}"
         print(f"peers: {progress}; {others}", file=sys.stderr)
-    run = {name: getattr(arguments, name) for name in ("alternations", "prompt", "gen")} | taken
-    measured = {"machine": report.machine(), "run": run, "rows": list(results.rows.values())}
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "peers.json").write_text(json.dumps(measured, indent=1) + "\n")
-    report.write(measured, arguments.into)
+        write(
+            arguments, taken, list(results.rows.values())
+        )  # each time: an interrupted run is worth its part
 
 
 if __name__ == "__main__":
