@@ -202,12 +202,12 @@ def chosen_models(arguments):
     return [(model, path, bytes_of_weights(arguments.binary, path)) for model, path in rows]
 
 
-def write(arguments, taken, rows):
+def write(arguments, taken, rows, folder):
     run = {"prompt": arguments.prompt, "gen": arguments.gen} | taken
     measured = {"machine": report.machine(), "run": run, "rows": rows}
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "peers.json").write_text(json.dumps(measured, indent=1) + "\n")
-    report.write(measured, arguments.into)
+    report.write(measured, folder)
 
 
 def main():
@@ -217,14 +217,13 @@ def main():
     for alternation in range(arguments.alternations):
         measure(results, models, arguments, alternation)
         taken = quiet.shares() | {"alternations": alternation + 1}
-        progress = (
-            f"alternation {alternation + 1} of {arguments.alternations}, {taken['minutes']:.1f} minutes"
-        )
+        progress = f"alternation {alternation + 1}, {taken['minutes']:.1f} minutes"
         others = f"others took {taken['others']:.1%} of the processors, the hypervisor {taken['stolen']:.1%}"
         print(f"peers: {progress}; {others}", file=sys.stderr)
-        write(
-            arguments, taken, list(results.rows.values())
-        )  # each time: an interrupted run is worth its part
+        done = alternation + 1 == arguments.alternations
+        folder = arguments.into if done else BUILD  # an interrupted run leaves what it has measured
+        write(arguments, taken, list(results.rows.values()), folder)
+    print(f"peers: the table and the plot are in {arguments.into}", file=sys.stderr)
 
 
 if __name__ == "__main__":

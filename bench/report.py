@@ -253,7 +253,6 @@ def write(measured, folder):
     (folder / "performance-table.md").write_text(markdown(measured))
     models = Figures(measured).models
     (folder / "performance.svg").write_text(plot.svg(list(panels(measured)), models, ENGINES))
-    print(f"report: {folder}", file=sys.stderr)
 
 
 if __name__ == "__main__":
