@@ -59,8 +59,7 @@ constexpr std::array kSettings{
 /// The breakers that end in a token.
 std::span<const TokenIds> breakers_ending_in(std::span<const TokenIds> breakers, int32_t id) {
   const auto last = [](const TokenIds& breaker) { return breaker.back(); };
-  const auto range = std::ranges::equal_range(breakers, id, {}, last);
-  return {range.begin(), range.end()};
+  return {std::ranges::lower_bound(breakers, id, {}, last), std::ranges::upper_bound(breakers, id, {}, last)};
 }
 
 /// How many tokens stand after the latest breaker.
