@@ -33,7 +33,7 @@ help: ## list these words
 run: setup ## set up, build, fetch the default model, and watch it continue a sentence
 	cmake --preset release
 	cmake --build $(BUILD) -j $(JOBS) --target pellucid
-	scripts/fetch_models.py smollm2
+	$(PYTHON) scripts/fetch_models.py smollm2
 	$(PELLUCID_BINARY) generate "Once upon a time" -n 64 --seed 1
 	$(PELLUCID_BINARY) explain "Once upon a time" --steps 1 --seed 1
 
@@ -50,8 +50,8 @@ build: setup ## the release build: program, tests, benchmarks
 setup: ## install what is missing (Debian packages, .venv)
 	scripts/setup.sh
 
-models: ## download the models that the tests use, and check them
-	scripts/fetch_models.py all
+models: setup ## download the models that the tests use, and check them
+	$(PYTHON) scripts/fetch_models.py all
 
 check: ## formatting, layers, sizes, names: no compiler needed
 	clang-format --dry-run -Werror $(SOURCES)

@@ -40,7 +40,7 @@ class Chooser {
     context_.step = static_cast<uint64_t>(index);
     context_.end_ids = end_ids_;
     context_.breakers = breakers_;
-    state_ = std::move(next_);
+    state_ = next_;
     auto chain = sampling::run_chain(logits, options_->settings, context_, state_);
     if (!chain.ok()) {
       Error error = chain.error();
