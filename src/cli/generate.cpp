@@ -24,6 +24,7 @@ struct GenerateCommand {
   int max_tokens = 256;
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  bool speculate = true;
   bool chat = false;
   std::string system;
   std::optional<std::string> now;
@@ -66,6 +67,7 @@ Result<Run> prepare(const GenerateCommand& command) {
   options.max_tokens = command.max_tokens;
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
+  options.speculate = command.speculate;
   return Run{std::move(loaded), std::move(prompt), command.chat ? std::optional(now) : std::nullopt,
              std::move(options)};
 }
@@ -144,6 +146,8 @@ void add_generate(CLI::App& app, Action& action) {
       ->allow_extra_args(false)
       ->type_name("TEXT");
   command->add_flag("--ignore-eos", options->ignore_eos, "go on after the model's own stop tokens");
+  command->add_flag("--speculate,!--no-speculate", options->speculate,
+                    "draft tokens from the text itself: the same text, sooner where it repeats (default: on)");
   command->add_flag("--chat", options->chat, "the prompt is a user's message: use the model's chat template");
   command->add_option("--system", options->system, "with --chat: the system message")->type_name("TEXT");
   add_now_option(*command, options->now);

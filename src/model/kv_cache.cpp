@@ -40,4 +40,11 @@ void KvCache::share(const KvCache& other, int index) {
   set(pages_.size(), other.pages_[static_cast<size_t>(index)]);
 }
 
+KvCache KvCache::slice(int index) const {
+  KvCache one = *this;
+  one.truncate(0);
+  one.share(*this, index);
+  return one;
+}
+
 }  // namespace pellucid::model

@@ -35,6 +35,8 @@ class KvCache {
   /// Adds page `index` of `other`, shared, as the next one. Precondition: index < other.n_pages(), same model
   /// and type.
   void share(const KvCache& other, int index);
+  /// A cache of one page, shared: this one's page `index`.
+  [[nodiscard]] KvCache slice(int index) const;
 
   /// The pages of a layer and kv head, in order of position: what AttentionTask::pages wants.
   [[nodiscard]] std::byte* const* pages(int layer, int kv_head) const {

@@ -102,14 +102,16 @@ INSTANTIATE_TEST_SUITE_P(Architectures, BitsOfArchitecture,
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(BitsOfDepth, OneTokenOverManySpansHasTheBitsItHasInAPrompt) {
-  const test::ModelFile file({});
+  const test::ModelFile file({.n_ctx = 600});
   const std::vector<int32_t> ids = some_ids(600, 256);  // three spans of attention
   const std::vector<float> expected =
       logits_with(file.path(), "avx2", {.n_threads = 1, .prefill_chunk = 512}, ids);
+  ASSERT_EQ(expected.size(), ids.size() * 264);
   for (const auto& [threads, chunk] : {Cut{1, 1}, Cut{3, 1}, Cut{3, 2}, Cut{8, 7}, Cut{2, 512}}) {
     const std::vector<float> logits =
         logits_with(file.path(), kernels::available_tables().front()->name.data(),
                     {.n_threads = threads, .prefill_chunk = chunk}, ids);
+    ASSERT_EQ(logits.size(), expected.size());
     ASSERT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
         << "threads " << threads << " chunk " << chunk;
   }

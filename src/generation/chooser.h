@@ -1,0 +1,39 @@
+// Chain and draw of each step of one text, and what they carry from one to the next.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "sampling/context.h"
+#include "sampling/draw.h"
+#include "sampling/settings.h"
+#include "tokenizer/tokenizer.h"
+
+namespace pellucid::generation {
+
+class Chooser {
+ public:
+  /// Draws are (seed, stream, step). Errors: kUsage (settings, DRY's breakers).
+  static Result<Chooser> make(const tokenizer::Tokenizer& tokenizer, const sampling::Settings& settings,
+                              uint64_t seed, uint64_t stream, size_t prompt_length);
+
+  /// The draw of step `index` after `tokens`; errors name the step.
+  Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index);
+
+  /// What the chain of the latest step was given; views of tokens are as valid as those.
+  [[nodiscard]] const sampling::Context& context() const { return context_; }
+  /// Before the latest step.
+  [[nodiscard]] const sampling::State& state() const { return state_; }
+
+ private:
+  sampling::Settings settings_;
+  std::vector<int32_t> end_ids_;
+  std::vector<sampling::TokenIds> breakers_;
+  sampling::Context context_;
+  sampling::State state_;
+  sampling::State next_;
+};
+
+}  // namespace pellucid::generation

@@ -1,0 +1,93 @@
+// One text being continued, step by step: logits in; token, text and whether to go on out. It knows nothing
+// of how the logits are made, so alone, in a batch and with drafts it is the same.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "generation/chooser.h"
+#include "generation/engine.h"
+#include "generation/text_tail.h"
+#include "sampling/context.h"
+#include "sampling/draw.h"
+#include "sampling/settings.h"
+
+namespace pellucid::generation {
+
+struct GenerateOptions {
+  sampling::Settings settings;
+  uint64_t seed = 0;
+  uint64_t stream = 0;   // below 2^56; independent samples of one seed use different streams
+  int max_tokens = 256;  // new tokens
+  std::vector<std::string> stop;
+  bool stop_at_end_of_turn = true;  // at the model's own stop tokens
+  bool speculate =
+      false;  // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
+  Cancelled cancelled;  // asked while the prompt runs; the observer ends what comes after
+};
+
+enum class FinishReason { kStop, kLength, kCancelled };
+std::string_view to_string(FinishReason reason);
+
+/// One step as it happened. Views are valid during the call.
+struct StepView {
+  int index;                         // 0 is the first new token
+  std::span<const float> logits;     // [n_vocab], as the model gave them
+  const sampling::Context& context;  // what the chain was given besides logits and settings
+  const sampling::State& state;      // before this step
+  const sampling::Draw& draw;
+  std::string_view text;  // what became certain with this token, whole characters only; may be empty
+};
+
+/// Called once a step, before the next one starts. Returning false ends the generation (kCancelled).
+using StepObserver = std::function<bool(const StepView&)>;
+
+struct Timings {
+  double prefill_ms = 0;
+  double decode_ms = 0;    // of the steps after the first token
+  int prefill_tokens = 0;  // that were run
+  int decode_tokens = 0;   // tokens that decode_ms paid for
+};
+
+struct Generation {
+  std::vector<int32_t> tokens;  // new tokens, a stop token included
+  std::string text;             // without stop token and stop string
+  FinishReason finish_reason = FinishReason::kLength;
+  Timings timings;
+};
+
+class Continuation {
+ public:
+  /// After a prompt of `prompt_length` tokens. Errors: kUsage (settings, breakers).
+  static Result<Continuation> start(const Engine& engine, GenerateOptions options, size_t prompt_length,
+                                    StepObserver observer = {});
+
+  /// One step: chooses a token from the `logits` of the last one of `tokens`, all that the sequence holds.
+  /// False where it was the last one. Errors: kNumeric, naming the step.
+  Result<bool> step(std::span<const float> logits, std::span<const int32_t> tokens);
+  /// Ends it before its time, with what it has.
+  void cancel() { generation_.finish_reason = FinishReason::kCancelled; }
+
+  [[nodiscard]] const GenerateOptions& options() const { return options_; }
+  [[nodiscard]] const std::vector<int32_t>& tokens() const { return generation_.tokens; }  // the new ones
+  [[nodiscard]] int32_t newest() const { return generation_.tokens.back(); }
+  [[nodiscard]] int n_tokens() const { return static_cast<int>(generation_.tokens.size()); }
+  [[nodiscard]] Generation& generation() { return generation_; }
+
+ private:
+  Continuation(const Engine& engine, GenerateOptions options, StepObserver observer, Chooser chooser);
+
+  const Engine* engine_;
+  GenerateOptions options_;
+  StepObserver observer_;
+  Chooser chooser_;
+  TextTail tail_;
+  std::vector<int32_t> stop_ids_;
+  Generation generation_;
+};
+
+}  // namespace pellucid::generation
