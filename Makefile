@@ -24,7 +24,7 @@ folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
 run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder $(3) || exit 1; done
 
 .NOTPARALLEL:
-.PHONY: help run test build setup models check lint format asan asan-quick tsan fuzz bench bench-peers accuracy \
+.PHONY: help run test build setup models check lint format asan asan-quick tsan bits fuzz bench bench-peers accuracy \
 	goldens clean
 
 help: ## list these words
@@ -78,6 +78,13 @@ tsan: setup ## the tests that use threads under ThreadSanitizer (not those of ho
 	cmake --preset tsan
 	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation)
 	$(call run_folders,build/tsan,base model generation,-E hostile)
+
+bits: build models ## every point of the matrix of the determinism contract, and a broken order that must be found
+	PELLUCID_BITS=all $(BUILD)/tests/generation/generation_matrix_test
+	cmake -S . -B build/broken -G Ninja -DCMAKE_BUILD_TYPE=Release -DPELLUCID_BREAK_ORDER=ON -DPELLUCID_BENCH=OFF
+	cmake --build build/broken -j $(JOBS) --target generation_matrix_test
+	! build/broken/tests/generation/generation_matrix_test > build/broken/matrix.txt
+	grep 'FAILED TESTS' build/broken/matrix.txt
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	scripts/setup.sh lint

@@ -128,6 +128,13 @@ struct Product {
   }
 };
 
+/// A planted mistake, off but in the build that shows that the tests of bits would find one.
+#ifdef PELLUCID_BREAK_ORDER
+constexpr bool kBreakOrder = true;
+#else
+constexpr bool kBreakOrder = false;
+#endif
+
 /// The digit of the activations that a pass over a block takes, and what its scale is multiplied by.
 struct CoarseDigit {
   static const QuantizedDigit& of(const QuantizedRows& x) { return x.coarse; }
@@ -181,7 +188,8 @@ void quantized_tile(const Product& p, int group, int token) {
   const int64_t first = int64_t{token} * n_blocks;
   F32 acc[kGroups * kTokens];
   for (F32& a : acc) a = set1(0.0F);
-  for (int b = 0; b < n_blocks; ++b) {
+  for (int i = 0; i < n_blocks; ++i) {
+    const int b = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
     add_block<kFormat, CoarseDigit, kGroups, kTokens>(p, group, b, first, acc, kTokens);
     for (int t = 0; t < kTokens; ++t) {
       const int64_t first_of_token = first + int64_t{t} * n_blocks;
