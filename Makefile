@@ -117,7 +117,10 @@ goldens: setup models ## make the golden files again from the reference implemen
 	$(PEERS)/bin/python scripts/golden_tokenizer.py $(MODELS)
 	python3 -m venv build/goldens
 	build/goldens/bin/pip --disable-pip-version-check install -q --no-deps -r scripts/requirements-goldens.txt
+	build/goldens/bin/pip --disable-pip-version-check install -q torch==2.15.0
 	build/goldens/bin/python scripts/golden_templates.py
+	build/goldens/bin/python scripts/golden_samplers.py
+	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean: ## remove what was built
 	rm -rf build bridge/target

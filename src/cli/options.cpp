@@ -13,6 +13,7 @@
 #include <random>
 
 #include "cli/model_path.h"
+#include "sampling/dialects.h"
 #include "sampling/registry.h"
 
 namespace pellucid::cli {
@@ -102,12 +103,23 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
                                         "stages in the order they run; those left out don't")
       ->type_name("A,B,...")
       ->group(basic);
+  std::vector<std::string_view> dialects;
+  for (const sampling::Dialect& dialect : sampling::dialects()) dialects.push_back(dialect.name);
+  command
+      .add_option("--dialect", options.dialect,
+                  fmt::format("order, rules and defaults of another engine, for the options to change: {}",
+                              fmt::join(dialects, ", ")))
+      ->type_name("NAME")
+      ->group(basic);
   command.add_option("-s,--seed", options.seed, "seed of the draws (default: random, and reported)")
       ->type_name("N")
       ->group(basic);
 }
 
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
+  if (options.dialect) {
+    PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect));
+  }
   for (const auto& [name, text] : options.given) PELLUCID_CHECK(sampling::set(base, name, text));
   PELLUCID_CHECK(sampling::check(base));
   return base;

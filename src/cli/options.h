@@ -37,12 +37,13 @@ Result<LoadedEngine> load_engine(ModelOptions options);
 struct SamplingOptions {
   std::vector<std::pair<std::string, std::string>> given;
   std::optional<uint64_t> seed;
+  std::optional<std::string> dialect;
 };
 
-/// One option for each row of the registry of sampling stages, --order, and --seed.
+/// One option for each row of the registry of sampling stages, --order, --dialect and --seed.
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
-/// `base` with what was given. Errors: kUsage.
+/// `base`, or the settings of the dialect where one is asked for, with what was given. Errors: kUsage.
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base);
 
 /// The seed given, or one from the system's entropy source.

@@ -67,6 +67,12 @@ void Candidates::keep_ranks(size_t begin, size_t end) {
   total_weight_ = 0;
 }
 
+void Candidates::keep_probable(double least) {
+  size_t kept = 1;
+  while (kept < size() && (probability(kept) >= least || logits_[kept] == logits_[0])) ++kept;
+  keep_best(kept);
+}
+
 std::vector<double> Candidates::by_id() const {
   const auto highest = ids_.empty() ? 0 : *std::max_element(ids_.begin(), ids_.end()) + 1;
   std::vector<double> logits(static_cast<size_t>(highest), kMinusInfinity);

@@ -51,6 +51,9 @@ class Candidates {
   /// Drops all but the ranks [begin, end); one at least stays.
   void keep_ranks(size_t begin, size_t end);
 
+  /// Drops who has a lower probability than this. The best stays, and who equals it.
+  void keep_probable(double least);
+
   /// Logits by token id, -inf for who isn't here, up to the highest id.
   [[nodiscard]] std::vector<double> by_id() const;
   void apply(const Edits& edits);

@@ -18,9 +18,7 @@ constexpr std::array kSettings{SettingRow{
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.epsilon_cutoff;
   report.threshold = report.setting;
-  size_t kept = 1;
-  while (kept < candidates.size() && candidates.probability(kept) >= report.threshold) ++kept;
-  candidates.keep_best(kept);
+  candidates.keep_probable(report.threshold);
 }
 
 }  // namespace

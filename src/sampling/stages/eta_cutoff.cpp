@@ -22,9 +22,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.eta_cutoff;
   report.measure = entropy(candidates);
   report.threshold = std::min(report.setting, std::sqrt(report.setting) * exp_nonpositive(-report.measure));
-  size_t kept = 1;
-  while (kept < candidates.size() && candidates.probability(kept) >= report.threshold) ++kept;
-  candidates.keep_best(kept);
+  candidates.keep_probable(report.threshold);
 }
 
 }  // namespace

@@ -19,9 +19,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.top_a;
   const double best = candidates.probability(0);
   report.threshold = report.setting * best * best;
-  size_t kept = 1;
-  while (kept < candidates.size() && candidates.probability(kept) >= report.threshold) ++kept;
-  candidates.keep_best(kept);
+  candidates.keep_probable(report.threshold);
 }
 
 }  // namespace

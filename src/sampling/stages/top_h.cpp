@@ -8,6 +8,7 @@ namespace pellucid::sampling {
 namespace {
 
 constexpr size_t kLooksAt = 100;
+constexpr double kRounding = 1e-12;  // a sum that should be the budget may be a little more
 
 constexpr std::array kSettings{SettingRow{
     .name = "top_h",
@@ -28,8 +29,9 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
     sums.push_back(sum += p > 0 ? p * candidates.surprise(rank) : 0);
   }
   report.measure = sum;
+  const double budget = report.setting * sum * (1 + kRounding);
   size_t kept = 1;
-  while (kept < sums.size() && sums[kept] <= report.setting * sum) ++kept;
+  while (kept < sums.size() && sums[kept] <= budget) ++kept;
   report.threshold = sums[kept - 1];
   candidates.keep_best(kept);
 }

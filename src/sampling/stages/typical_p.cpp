@@ -28,7 +28,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   const std::span<const double> weights = candidates.weights();
   const double wanted = (report.setting - kProbabilityTolerance) * candidates.total_weight();
   size_t end = 0;
-  while (end + 1 < weights.size() && distance(end + 1) < distance(end)) ++end;
+  while (end < weights.size() && candidates.surprise(end) < report.measure) ++end;
   size_t begin = end;  // [begin, end) is kept
   double sum = 0;
   while (begin > 0 || end < weights.size()) {
