@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   add_logits(app, action);
   add_perplexity(app, action);
   add_inspect(app, action);
+  add_settings(app, action);
   add_bench(app, action);
   try {
     app.parse(argc, argv);

@@ -46,6 +46,7 @@ std::optional<std::string> number_text(const json::value& value) {
 std::optional<std::string> entry_text(const json::value& value) {
   if (value.is_string()) return sampling::escaped_text(std::string(value.get_string()));
   if (!value.is_array()) return value.is_null() ? std::nullopt : number_text(value);
+  if (value.get_array().empty()) return std::nullopt;
   std::vector<std::string> ids;
   for (const json::value& id : value.get_array()) {
     if (!id.is_int64()) return std::nullopt;
