@@ -42,9 +42,11 @@ std::optional<std::string> number_text(const json::value& value) {
   return std::nullopt;
 }
 
-/// An entry of a list: an id, or a sequence of them, or a text.
+/// An entry of a list, which isn't empty: an id, or a sequence of them, or a text.
 std::optional<std::string> entry_text(const json::value& value) {
-  if (value.is_string()) return sampling::escaped_text(std::string(value.get_string()));
+  if (value.is_string() && !value.get_string().empty()) {
+    return sampling::escaped_text(std::string(value.get_string()));
+  }
   if (!value.is_array()) return value.is_null() ? std::nullopt : number_text(value);
   if (value.get_array().empty()) return std::nullopt;
   std::vector<std::string> ids;
