@@ -70,11 +70,11 @@ struct BlockDots {
   Sum second[kSplit ? kTokens : 1];
 
   template <int kGroup>
-  [[gnu::always_inline]] void add(const std::byte* planes, const int8_t* x, int64_t stride) {
+  [[gnu::always_inline]] void add(const std::byte* planes, const int8_t* const (&x)[kTokens]) {
     const Bytes codes = block_codes<kFormat, kGroup>(planes);
     for (int t = 0; t < kTokens; ++t) {
       Sum& sum = kSplit && kGroup >= 4 ? second[t] : first[t];
-      sum.template add<kGroup>(codes, x + t * stride + 4 * kGroup);
+      sum.template add<kGroup>(codes, x[t] + 4 * kGroup);
     }
   }
 
@@ -106,10 +106,10 @@ struct BlockDots {
 /// Adds k-group kGroup and the following ones: groups side by side, so that they share each broadcast of x.
 template <int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
 [[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups],
-                                                const std::byte* planes, size_t group_bytes, const int8_t* x,
-                                                int64_t stride) {
-  for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(planes + g * group_bytes, x, stride);
-  if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kGroup + 1>(dots, planes, group_bytes, x, stride);
+                                                const std::byte* planes, size_t group_bytes,
+                                                const int8_t* const (&x)[kTokens]) {
+  for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(planes + g * group_bytes, x);
+  if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kGroup + 1>(dots, planes, group_bytes, x);
 }
 
 /// One product: what matmul() was called with.
@@ -135,7 +135,7 @@ constexpr bool kBreakOrder = true;
 constexpr bool kBreakOrder = false;
 #endif
 
-/// The digit of the activations that a pass over a block takes, and what its scale is multiplied by.
+/// One digit of the activations and what its scale is multiplied by.
 struct CoarseDigit {
   static const QuantizedDigit& of(const QuantizedRows& x) { return x.coarse; }
   static constexpr float kScale = 1.0F;
@@ -145,27 +145,36 @@ struct FineDigit {
   static constexpr float kScale = 0x1p-8F;
 };
 
-/// Adds the products of block `block` with one digit of kTokens tokens to their sums; `first` is block 0 of
-/// the first token. The sum of group g and token t is acc[g * stride + t].
-template <PackedFormat kFormat, class Digit, int kGroups, int kTokens>
-[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, int64_t first, F32* acc,
-                                             int stride) {
+/// The sums of a tile: of group g and token t at [g * kTokens + t].
+template <int kGroups, int kTokens>
+struct Sums {
+  F32 values[kGroups * kTokens];
+};
+
+/// Adds the products of a block's weights with one digit of the tokens `token[0 .. kCount)` of a tile of
+/// kTokens, whose own block is `first_block` + token * blocks of a row.
+template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kTokens>
+[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, int64_t first_block,
+                                             const int (&token)[kCount], Sums<kGroups, kTokens>& acc) {
   const QuantizedRows& x = p.x.quantized;
   const QuantizedDigit& digit = Digit::of(x);
   const int n_blocks = p.w.n_cols / kBlockValues;
   const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
-  BlockDots<kFormat, kTokens> dots[kGroups];
-  add_k_groups(dots, p.group(group) + place.planes, p.w.group_bytes,
-               digit.values + (first + block) * kBlockValues, p.w.n_cols);
+  const int8_t* values[kCount];
+  for (int i = 0; i < kCount; ++i) {
+    values[i] = digit.values + (first_block + int64_t{token[i]} * n_blocks) * kBlockValues;
+  }
+  BlockDots<kFormat, kCount> dots[kGroups];
+  add_k_groups(dots, p.group(group) + place.planes, p.w.group_bytes, values);
   for (int g = 0; g < kGroups; ++g) {
     const std::byte* bytes = p.group(group + g);
     const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
-    for (int t = 0; t < kTokens; ++t) {
-      const int64_t at = first + int64_t{t} * n_blocks + block;
+    for (int i = 0; i < kCount; ++i) {
+      const int64_t at = first_block + int64_t{token[i]} * n_blocks;
       const F32 scale_x = set1(x.scales[at] * Digit::kScale);
       const I32 sums = set1(digit.sums[at]);
-      const F32 dot = to_float(dots[g].total(t, scales, sums));
-      F32& a = acc[g * stride + t];
+      const F32 dot = to_float(dots[g].total(i, scales, sums));
+      F32& a = acc.values[g * kTokens + token[i]];
       if constexpr (format_row(kFormat).has_minimum) {
         const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums));
         a = fma(scale_x, fma(scales.scale, dot, minimum), a);
@@ -176,30 +185,40 @@ template <PackedFormat kFormat, class Digit, int kGroups, int kTokens>
   }
 }
 
-/// The fine digit of one token: rare enough to be kept out of line.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::noinline]] void add_fine(const Product& p, int group, int block, int64_t first, F32* acc, int stride) {
-  add_block<kFormat, FineDigit, kGroups, 1>(p, group, block, first, acc, stride);
+/// The fine digit of one or two tokens: rare enough to be kept out of line.
+template <PackedFormat kFormat, int kCount, int kGroups, int kTokens>
+[[gnu::noinline]] void add_fine(const Product& p, int group, int block, int64_t first_block, const int* token,
+                                Sums<kGroups, kTokens>& acc) {
+  int some[kCount];
+  for (int i = 0; i < kCount; ++i) some[i] = token[i];
+  add_block<kFormat, FineDigit>(p, group, block, first_block, some, acc);
 }
 
 template <PackedFormat kFormat, int kGroups, int kTokens>
 void quantized_tile(const Product& p, int group, int token) {
   const int n_blocks = p.w.n_cols / kBlockValues;
-  const int64_t first = int64_t{token} * n_blocks;
-  F32 acc[kGroups * kTokens];
-  for (F32& a : acc) a = set1(0.0F);
+  int all[kTokens];
+  for (int t = 0; t < kTokens; ++t) all[t] = t;
+  Sums<kGroups, kTokens> acc;
+  for (F32& a : acc.values) a = set1(0.0F);
   for (int i = 0; i < n_blocks; ++i) {
-    const int b = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
-    add_block<kFormat, CoarseDigit, kGroups, kTokens>(p, group, b, first, acc, kTokens);
+    const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
+    const int64_t first_block = int64_t{token} * n_blocks + block;
+    add_block<kFormat, CoarseDigit>(p, group, block, first_block, all, acc);
+    int fine[kTokens];
+    int n_fine = 0;
     for (int t = 0; t < kTokens; ++t) {
-      const int64_t first_of_token = first + int64_t{t} * n_blocks;
-      if (p.x.quantized.is_fine[first_of_token + b] != 0) {
-        add_fine<kFormat, kGroups>(p, group, b, first_of_token, acc + t, kTokens);
-      }
+      fine[n_fine] = t;
+      n_fine += p.x.quantized.is_fine[first_block + int64_t{t} * n_blocks];
     }
+    int t = 0;
+    if constexpr (kTokens > 1) {
+      for (; t + 2 <= n_fine; t += 2) add_fine<kFormat, 2>(p, group, block, first_block, fine + t, acc);
+    }
+    if (t < n_fine) add_fine<kFormat, 1>(p, group, block, first_block, fine + t, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
-    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g * kTokens + t]);
+    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);
   }
 }
 
