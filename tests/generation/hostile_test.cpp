@@ -162,7 +162,7 @@ TEST(HostileWidth, ScratchIsAsLargeAsItSays) {
       ASSERT_TRUE(parsed.ok());
       const auto spec = model::describe(parsed.value());
       ASSERT_TRUE(spec.ok());
-      const model::Scratch s(spec.value(), 7, 1);
+      const model::Scratch s(spec.value(), 7);
       const size_t floats = s.x.size() + s.h.size() + s.q.size() + s.k.size() + s.v.size() + s.mixed.size() +
                             s.gate.size() + s.up.size() + s.cos.size() + s.sin.size();
       EXPECT_EQ(4 * floats, 7 * model::Scratch::float_bytes_of_token(spec.value())) << architecture;
