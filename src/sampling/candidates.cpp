@@ -1,6 +1,7 @@
 #include "sampling/candidates.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <numeric>
 
@@ -14,7 +15,57 @@ constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+Candidates::Candidates(Row row) : standing_(row.standing()) {
+  constexpr size_t kFirst =
+      512;  // fewer than the blocks of a large row, so that few of those are looked into
+  row.own();
+  row_ = std::make_shared<const Row>(std::move(row));
+  rank_to(std::min(kFirst, standing_));
+}
+
+/// Ranks n at least: much more than before, so that a walk down the ranks sorts few times.
+void Candidates::rank_to(size_t n) const {
+  constexpr size_t kGrowth = 16;
+  while (row_ && ids_.size() < n) {
+    const size_t wanted = std::max(n, kGrowth * ids_.size());
+    Selection selection = row_->select({.best = std::min(wanted, standing_)});
+    for (const double divisor : divisors_) {
+      for (double& logit : selection.logits) logit /= divisor;
+    }
+    ids_ = std::move(selection.ids);
+    logits_ = std::move(selection.logits);
+    weights_.clear();
+    if (ids_.size() == standing_) leave_row();
+  }
+}
+
+void Candidates::leave_row() const {
+  row_ = nullptr;
+  divisors_.clear();
+}
+
+std::span<const int32_t> Candidates::ids() const {
+  rank_to(size());
+  return ids_;
+}
+
+std::span<const double> Candidates::logits() const {
+  rank_to(size());
+  return logits_;
+}
+
+int32_t Candidates::id(size_t rank) const {
+  rank_to(rank + 1);
+  return ids_[rank];
+}
+
+double Candidates::logit(size_t rank) const {
+  rank_to(rank + 1);
+  return logits_[rank];
+}
+
 std::span<const double> Candidates::weights() const {
+  rank_to(size());
   if (weights_.empty()) {
     weights_.resize(logits_.size());
     const double best = logits_.front();
@@ -23,15 +74,60 @@ std::span<const double> Candidates::weights() const {
   return weights_;
 }
 
-double Candidates::total_weight() const {
-  if (total_weight_ == 0) {
-    for (const double weight : weights()) total_weight_ += weight;
+double Candidates::weight(size_t rank) const {
+  if (rank < weights_.size()) return weights_[rank];
+  return exp_nonpositive(logit(rank) - logits_.front());
+}
+
+/// The sum of f(logit - best logit) over all: by rank once they are cut, else by id, lane = id % 16.
+template <typename F>
+double Candidates::sum_of(const F& f) const {
+  constexpr size_t kLanes = 16;
+  const double best = logits_.front();
+  std::array<double, kLanes> lanes{};
+  const auto add_block = [&](std::span<double> block) {
+    for (const double divisor : divisors_) {
+      for (double& logit : block) logit /= divisor;
+    }
+    for (double& logit : block) logit = f(logit - best);
+    size_t i = 0;
+    for (; i + kLanes <= block.size(); i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += block[i + lane];
+    }
+    for (; i < block.size(); ++i) lanes[i % kLanes] += block[i];
+  };
+  if (cut_) {
+    double sum = 0;
+    for (const double logit : logits_) sum += f(logit - best);
+    return sum;
   }
+  if (row_) {
+    row_->for_each_block(add_block);
+  } else {
+    std::vector<double> logits = by_id();
+    add_block(logits);
+  }
+  for (size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+double Candidates::total_weight() const {
+  if (total_weight_ == 0) total_weight_ = sum_of([](double below) { return exp_nonpositive(below); });
   return total_weight_;
 }
 
+double Candidates::entropy() const {
+  const double sum = sum_of([](double below) {
+    const double weight = exp_nonpositive(below);
+    return weight > 0 ? -weight * below : 0;
+  });
+  return sum / total_weight() + log_positive(total_weight());
+}
+
 double Candidates::surprise(size_t rank) const {
-  return logits_.front() - logits_[rank] + log_positive(total_weight());
+  return logits_.front() - logit(rank) + log_positive(total_weight());
 }
 
 void Candidates::forget_weights() {
@@ -41,6 +137,7 @@ void Candidates::forget_weights() {
 
 void Candidates::divide_logits(double divisor) {
   for (double& logit : logits_) logit /= divisor;
+  if (row_) divisors_.push_back(divisor);
   forget_weights();
 }
 
@@ -51,6 +148,9 @@ void Candidates::set_logits(std::vector<double> logits) {
 
 void Candidates::keep_ranks(size_t begin, size_t end) {
   end = std::clamp<size_t>(end, 1, size());
+  rank_to(end);
+  leave_row();
+  cut_ = true;
   begin = std::min(begin, end - 1);
   standing_ = end - begin;
   const auto keep = [&](auto& list) {
@@ -59,7 +159,7 @@ void Candidates::keep_ranks(size_t begin, size_t end) {
   };
   keep(ids_);
   keep(logits_);
-  if (begin == 0 && !weights_.empty()) {
+  if (begin == 0 && weights_.size() > end) {
     weights_.resize(end);
   } else {
     weights_.clear();
@@ -69,11 +169,12 @@ void Candidates::keep_ranks(size_t begin, size_t end) {
 
 void Candidates::keep_probable(double least) {
   size_t kept = 1;
-  while (kept < size() && (probability(kept) >= least || logits_[kept] == logits_[0])) ++kept;
+  while (kept < size() && (probability(kept) >= least || logit(kept) == logits_[0])) ++kept;
   keep_best(kept);
 }
 
 std::vector<double> Candidates::by_id() const {
+  rank_to(size());
   const auto highest = ids_.empty() ? 0 : *std::max_element(ids_.begin(), ids_.end()) + 1;
   std::vector<double> logits(static_cast<size_t>(highest), kMinusInfinity);
   for (size_t rank = 0; rank < size(); ++rank) logits[static_cast<size_t>(ids_[rank])] = logits_[rank];
@@ -119,17 +220,6 @@ void Candidates::order() {
   forget_weights();
 }
 
-double entropy(const Candidates& candidates) {
-  const std::span<const double> weights = candidates.weights();
-  const std::span<const double> logits = candidates.logits();
-  double sum = 0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (weights[i] > 0) sum += weights[i] * (logits.front() - logits[i]);
-  }
-  const double total = candidates.total_weight();
-  return sum / total + log_positive(total);
-}
-
-double entropy_bits(const Candidates& candidates) { return entropy(candidates) / kLn2; }
+double entropy_bits(const Candidates& candidates) { return candidates.entropy() / kLn2; }
 
 }  // namespace pellucid::sampling

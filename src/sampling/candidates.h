@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -11,30 +12,40 @@
 namespace pellucid::sampling {
 
 /// Ids and logits of who is left, always ordered by logit descending, then id ascending. Probabilities are a
-/// view of that: softmax over who is left, float64, summed from the most likely down. Empty only between an
+/// view of that: softmax over who is left, float64. Their sum is taken from the most likely down once a stage
+/// has cut the set, and in order of id before (in 16 lanes), so that it needs no sort. Empty only between an
 /// edit that rules everything out and the chain's error.
 ///
-/// Logits are float64 from here on, so that a temperature never makes two different logits equal.
+/// Logits are float64 from here on, so that a temperature never makes two different logits equal. A set made
+/// from a whole Row ranks as many tokens as it is asked for: functions that take a rank cost little where the
+/// rank is small; ids(), logits() and weights() rank all. Not thread-safe, const functions neither.
 class Candidates {
  public:
   Candidates() = default;
   Candidates(Selection selection, size_t standing)
       : ids_(std::move(selection.ids)), logits_(std::move(selection.logits)), standing_(standing) {}
+  explicit Candidates(Row row);
 
-  [[nodiscard]] size_t size() const { return ids_.size(); }
-  [[nodiscard]] std::span<const int32_t> ids() const { return ids_; }
-  [[nodiscard]] std::span<const double> logits() const { return logits_; }
+  [[nodiscard]] size_t size() const { return row_ ? standing_ : ids_.size(); }
+  [[nodiscard]] std::span<const int32_t> ids() const;
+  [[nodiscard]] std::span<const double> logits() const;
+  [[nodiscard]] int32_t id(size_t rank) const;
+  [[nodiscard]] double logit(size_t rank) const;
 
   /// How many tokens the set stands for: more than size() only where the row was told that fewer suffice
   /// (Enough), and no stage has cut the set since.
   [[nodiscard]] size_t standing() const { return standing_; }
 
-  /// exp(logit - best logit) of each, and their sum. Computed on first use: the first call isn't thread-safe.
+  /// exp(logit - best logit), of each and of one; and their sum.
   [[nodiscard]] std::span<const double> weights() const;
+  [[nodiscard]] double weight(size_t rank) const;
   [[nodiscard]] double total_weight() const;
 
-  /// weights()[rank] / total_weight().
-  [[nodiscard]] double probability(size_t rank) const { return weights()[rank] / total_weight(); }
+  /// weight(rank) / total_weight().
+  [[nodiscard]] double probability(size_t rank) const { return weight(rank) / total_weight(); }
+
+  /// -sum p ln p, in nats.
+  [[nodiscard]] double entropy() const;
 
   /// -ln of probability(rank), from the logits: exact where the probability would be 0.
   [[nodiscard]] double surprise(size_t rank) const;
@@ -61,16 +72,22 @@ class Candidates {
  private:
   void order();
   void forget_weights();
+  void rank_to(size_t n) const;
+  void leave_row() const;
+  template <typename F>
+  [[nodiscard]] double sum_of(const F& f) const;
 
-  std::vector<int32_t> ids_;
-  std::vector<double> logits_;
+  mutable std::vector<int32_t> ids_;  // the best, as many as are ranked
+  mutable std::vector<double> logits_;
   size_t standing_ = 0;
-  mutable std::vector<double> weights_;  // empty, or exp(logits_[i] - logits_[0])
-  mutable double total_weight_ = 0;      // 0 until it is asked for
+  bool cut_ = false;                        // by a stage
+  mutable std::shared_ptr<const Row> row_;  // while not all are ranked
+  mutable std::vector<double> divisors_;    // of the row's logits
+  mutable std::vector<double> weights_;     // empty, or exp(logits_[i] - logits_[0])
+  mutable double total_weight_ = 0;         // 0 until it is asked for
 };
 
-/// -sum p ln p over who is left, in nats; and the same in bits.
-double entropy(const Candidates& candidates);
+/// -sum p log2 p over who is left, in bits.
 double entropy_bits(const Candidates& candidates);
 
 }  // namespace pellucid::sampling

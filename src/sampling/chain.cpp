@@ -9,6 +9,8 @@
 namespace pellucid::sampling {
 namespace {
 
+constexpr size_t kLarge = 8192;  // above it, ranking all of a vocabulary takes long
+
 StageReport opened(const StageRow& stage, const Settings& settings, size_t standing) {
   StageReport report;
   report.stage = stage.id;
@@ -107,7 +109,12 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     result.reports.push_back(std::move(report));
   }
   const size_t standing = row_of_logits.standing();
-  result.candidates = Candidates(row_of_logits.select(enough_for(rest, settings)), standing);
+  const Enough enough = enough_for(rest, settings);
+  if (enough.all() && standing > kLarge) {
+    result.candidates = Candidates(std::move(row_of_logits));
+  } else {
+    result.candidates = Candidates(row_of_logits.select(enough), standing);
+  }
   for (const StageId id : rest) {
     if (!reported(id, settings)) continue;
     PELLUCID_TRY(StageReport report, run_stage(id, input, result.candidates));

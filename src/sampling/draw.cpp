@@ -8,24 +8,24 @@ namespace pellucid::sampling {
 namespace {
 
 Draw hit(const Candidates& candidates, double u) {
-  const std::span<const double> weights = candidates.weights();
   const double total = candidates.total_weight();
-  const double target = u * total;  // below total, for u <= 1 - 2^-53
-  double below = 0;
-  double above = weights[0];
+  const size_t last = candidates.size() - 1;
+  double sum = candidates.weight(0);
+  double low = 0;
+  double high = last == 0 ? 1 : std::min(sum / total, 1.0);
   size_t rank = 0;
-  while (above <= target && rank + 1 < weights.size()) {
-    ++rank;
-    below = above;
-    above += weights[rank];
+  while (high <= u && rank < last) {
+    sum += candidates.weight(++rank);
+    low = high;
+    high = rank == last ? 1 : std::min(sum / total, 1.0);
   }
   Draw draw;
-  draw.token = candidates.ids()[rank];
+  draw.token = candidates.id(rank);
   draw.rank = rank;
-  draw.probability = weights[rank] / total;
+  draw.probability = candidates.probability(rank);
   draw.u = u;
-  draw.low = below / total;
-  draw.high = above / total;
+  draw.low = low;
+  draw.high = high;
   // 0 and 1 are the ends of the line, not boundaries with another token.
   if (draw.low > 0) draw.margin = u - draw.low;
   if (draw.high < 1) draw.margin = std::min(draw.margin, draw.high - u);

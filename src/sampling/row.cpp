@@ -19,7 +19,7 @@ constexpr size_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
 
 // A block is scanned for its maximum in kLanes independent lanes, which the compiler turns into vectors.
 constexpr size_t kLanes = 16;
-constexpr size_t kBlock = 256;
+constexpr size_t kBlock = Row::kBlock;
 
 struct Block {
   float maximum = kMinusInfinity;
@@ -145,6 +145,12 @@ Result<Row> Row::from(std::span<const float> logits) {
   PELLUCID_CHECK(row.scan());
   if (row.standing_ == 0) return Error{ErrorCode::kNumeric, "cannot sample", "all logits are -infinity"};
   return row;
+}
+
+void Row::own() {
+  if (!masked_.empty()) return;
+  masked_.assign(logits_.begin(), logits_.end());
+  logits_ = masked_;
 }
 
 Result<void> Row::scan() {

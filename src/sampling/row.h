@@ -2,6 +2,8 @@
 // The best of them are picked in one pass over the vocabulary.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -62,6 +64,14 @@ class Row {
 
   void apply(const Edits& edits);
 
+  /// Copies the logits, so that the caller's need not outlive the row.
+  void own();
+
+  /// Calls f(logits) for each block of kBlock tokens in order of id, the last perhaps shorter.
+  static constexpr size_t kBlock = 256;
+  template <typename F>
+  void for_each_block(const F& f) const;
+
   /// At least what `enough` asks for. There must be a token left.
   [[nodiscard]] Selection select(const Enough& enough) const;
 
@@ -83,5 +93,19 @@ class Row {
   std::vector<float> maxima_;  // of each block of logits_, edited ones left out
   size_t standing_ = 0;
 };
+
+template <typename F>
+void Row::for_each_block(const F& f) const {
+  std::array<double, kBlock> block;
+  auto edit = edits_.begin();
+  for (size_t begin = 0; begin < logits_.size(); begin += kBlock) {
+    const size_t n = std::min(kBlock, logits_.size() - begin);
+    std::copy_n(logits_.begin() + static_cast<ptrdiff_t>(begin), n, block.begin());
+    for (; edit != edits_.end() && static_cast<size_t>(edit->id) < begin + n; ++edit) {
+      block[static_cast<size_t>(edit->id) - begin] = edit->logit;
+    }
+    f(std::span<double>(block.data(), n));
+  }
+}
 
 }  // namespace pellucid::sampling

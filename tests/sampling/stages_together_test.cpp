@@ -52,7 +52,7 @@ TEST(Stages, FastAndWatchedAreTheSameBitsInAnyOrder) {
   RandomSteps random(99);
   int ran = 0;
   for (int i = 0; i < 12000; ++i) {
-    const Step step(random, i % 50 == 0 ? 5000 : 200);
+    const Step step(random, i % 50 == 0 ? 20000 : 200);
     const Settings settings = any_settings(random);
     const auto fast = run_chain(step.logits, settings, step.context, step.state);
     const auto watched = watch_chain(step.logits, settings, 3, {}, step.context, step.state);

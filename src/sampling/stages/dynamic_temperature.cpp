@@ -34,7 +34,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   if (candidates.size() < 2) return;
   const double low = std::max(0.0, s.temperature - s.dynatemp_range);
   const double high = std::min(s.temperature + s.dynatemp_range, kHighestTemperature);
-  report.measure = entropy(candidates);
+  report.measure = candidates.entropy();
   const double share = report.measure / log_positive(static_cast<double>(candidates.size()));
   const double raised = share > 0 ? power(share, s.dynatemp_exponent) : 0;
   report.threshold = std::clamp(low + (high - low) * raised, kLowestTemperature, kHighestTemperature);

@@ -20,7 +20,7 @@ constexpr std::array kSettings{SettingRow{
 
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.eta_cutoff;
-  report.measure = entropy(candidates);
+  report.measure = candidates.entropy();
   report.threshold = std::min(report.setting, std::sqrt(report.setting) * exp_nonpositive(-report.measure));
   candidates.keep_probable(report.threshold);
 }

@@ -29,7 +29,6 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   const double p = input.settings.top_p;
   const TopPCrossing crossing = input.settings.top_p_crossing;
   report.setting = p;
-  const std::span<const double> weights = candidates.weights();
   const double total = candidates.total_weight();
   // Where the sum is p to within rounding, it has been reached but not passed.
   const double bound =
@@ -37,9 +36,9 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   size_t kept = 0;
   double reached = 0;
   double above = 0;  // without the last one
-  while (kept < weights.size() && (kept == 0 || reached / total < bound)) {
+  while (kept < candidates.size() && (kept == 0 || reached / total < bound)) {
     above = reached;
-    reached += weights[kept++];
+    reached += candidates.weight(kept++);
   }
   if (crossing == TopPCrossing::kDrop && kept > 1 && reached / total >= bound) {
     --kept;

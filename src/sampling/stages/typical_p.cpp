@@ -23,20 +23,19 @@ constexpr std::array kSettings{SettingRow{
 /// range of ranks that grows on the nearer side.
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.typical_p;
-  report.measure = entropy(candidates);
+  report.measure = candidates.entropy();
   const auto distance = [&](size_t rank) { return std::abs(candidates.surprise(rank) - report.measure); };
-  const std::span<const double> weights = candidates.weights();
   const double wanted = (report.setting - kProbabilityTolerance) * candidates.total_weight();
   size_t end = 0;
-  while (end < weights.size() && candidates.surprise(end) < report.measure) ++end;
+  while (end < candidates.size() && candidates.surprise(end) < report.measure) ++end;
   size_t begin = end;  // [begin, end) is kept
   double sum = 0;
-  while (begin > 0 || end < weights.size()) {
-    const bool lower = end == weights.size() || (begin > 0 && distance(begin - 1) <= distance(end));
+  while (begin > 0 || end < candidates.size()) {
+    const bool lower = end == candidates.size() || (begin > 0 && distance(begin - 1) <= distance(end));
     const size_t next = lower ? begin - 1 : end;
     if (sum > 0 && sum >= wanted && distance(next) > report.threshold) break;
     report.threshold = distance(next);
-    sum += weights[next];
+    sum += candidates.weight(next);
     lower ? --begin : ++end;
   }
   candidates.keep_ranks(begin, end);
