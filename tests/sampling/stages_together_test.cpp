@@ -2,6 +2,7 @@
 // by example; our logarithm.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -136,6 +137,37 @@ TEST(Stages, MirostatSteersTheSurprise) {
       EXPECT_NEAR(surprise, tau, 0.1) << version;
     }
   }
+}
+
+TEST(Stages, TheCoinOfXtcIsFairAndIndependentOfTheDraw) {
+  // Four equal tokens above the threshold: heads leaves one of them, tails all.
+  Settings settings = test::all_off();
+  settings.xtc_probability = 0.3;
+  const std::vector<float> row{1, 1, 1, 1};
+  constexpr int kSteps = 100'000;
+  constexpr size_t kCells = 4;
+  std::array<std::array<double, kCells>, kCells> counts{};
+  int heads = 0;
+  Context context;
+  context.seed = 11;
+  for (int step = 0; step < kSteps; ++step) {
+    context.step = static_cast<uint64_t>(step);
+    const ChainResult chain = run_chain(row, settings, context).value();
+    heads += chain.candidates.size() == 1 ? 1 : 0;
+    const double coin = chain.reports.back().random->u;
+    const double u = draw(chain.candidates, context.seed, context.stream, context.step).u;
+    ++counts[static_cast<size_t>(coin * kCells)][static_cast<size_t>(u * kCells)];
+  }
+  EXPECT_NEAR(heads, 0.3 * kSteps, 5 * std::sqrt(0.21 * kSteps));
+  double chi_square = 0;
+  for (const auto& line : counts) {
+    for (const double count : line) {
+      const double expected = kSteps / static_cast<double>(kCells * kCells);
+      chi_square += (count - expected) * (count - expected) / expected;
+    }
+  }
+  EXPECT_LT(chi_square, 37.7);  // the 0.1 % point of 15 degrees of freedom
+  EXPECT_GT(chi_square, 3.5);   // and of a fit too good
 }
 
 TEST(Stages, RulingOutEverythingIsAnErrorThatNamesTheSetting) {
