@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -16,11 +17,11 @@ constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 }  // namespace
 
 Candidates::Candidates(Row row) : standing_(row.standing()) {
-  constexpr size_t kFirst =
-      512;  // fewer than the blocks of a large row, so that few of those are looked into
+  // Half as many as the row has blocks: then most blocks aren't even looked into.
+  const size_t first = std::clamp<size_t>(row.vocabulary() / Row::kBlock / 2, 64, 512);
   row.own();
   row_ = std::make_shared<const Row>(std::move(row));
-  rank_to(std::min(kFirst, standing_));
+  rank_to(std::min(first, standing_));
 }
 
 /// Ranks n at least: much more than before, so that a walk down the ranks sorts few times.
@@ -67,9 +68,9 @@ double Candidates::logit(size_t rank) const {
 std::span<const double> Candidates::weights() const {
   rank_to(size());
   if (weights_.empty()) {
-    weights_.resize(logits_.size());
-    const double best = logits_.front();
-    for (size_t i = 0; i < logits_.size(); ++i) weights_[i] = exp_nonpositive(logits_[i] - best);
+    weights_ = logits_;
+    for (double& weight : weights_) weight -= logits_.front();
+    exp_nonpositive(weights_);
   }
   return weights_;
 }
@@ -79,33 +80,40 @@ double Candidates::weight(size_t rank) const {
   return exp_nonpositive(logit(rank) - logits_.front());
 }
 
-/// The sum of f(logit - best logit) over all: by rank once they are cut, else by id, lane = id % 16.
+/// The sum over all of what f makes of (logit - best logit), which it gets many at a time: by rank once they
+/// are cut, else by id in 16 lanes.
 template <typename F>
 double Candidates::sum_of(const F& f) const {
   constexpr size_t kLanes = 16;
   const double best = logits_.front();
-  std::array<double, kLanes> lanes{};
-  const auto add_block = [&](std::span<double> block) {
-    for (const double divisor : divisors_) {
-      for (double& logit : block) logit /= divisor;
-    }
-    for (double& logit : block) logit = f(logit - best);
-    size_t i = 0;
-    for (; i + kLanes <= block.size(); i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += block[i + lane];
-    }
-    for (; i < block.size(); ++i) lanes[i % kLanes] += block[i];
+  const auto terms_of = [&](std::span<double> logits) {
+    for (double& logit : logits) logit -= best;
+    f(logits);
   };
   if (cut_) {
-    double sum = 0;
-    for (const double logit : logits_) sum += f(logit - best);
-    return sum;
+    std::vector<double> terms = logits_;
+    terms_of(terms);
+    return std::accumulate(terms.begin(), terms.end(), 0.0);
   }
+  std::array<double, kLanes> lanes{};
+  const auto add = [&](std::span<double> logits) {
+    terms_of(logits);
+    size_t i = 0;
+    for (; i + kLanes <= logits.size(); i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += logits[i + lane];
+    }
+    for (; i < logits.size(); ++i) lanes[i % kLanes] += logits[i];
+  };
   if (row_) {
-    row_->for_each_block(add_block);
+    row_->for_each_block([&](std::span<double> block) {
+      for (const double divisor : divisors_) {
+        for (double& logit : block) logit /= divisor;
+      }
+      add(block);
+    });
   } else {
     std::vector<double> logits = by_id();
-    add_block(logits);
+    add(logits);
   }
   for (size_t half = kLanes / 2; half > 0; half /= 2) {
     for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
@@ -114,16 +122,30 @@ double Candidates::sum_of(const F& f) const {
 }
 
 double Candidates::total_weight() const {
-  if (total_weight_ == 0) total_weight_ = sum_of([](double below) { return exp_nonpositive(below); });
+  if (total_weight_ == 0) total_weight_ = sum_of([](std::span<double> below) { exp_nonpositive(below); });
   return total_weight_;
 }
 
 double Candidates::entropy() const {
-  const double sum = sum_of([](double below) {
-    const double weight = exp_nonpositive(below);
-    return weight > 0 ? -weight * below : 0;
+  std::vector<double> weights;
+  const double sum = sum_of([&weights](std::span<double> below) {
+    weights.assign(below.begin(), below.end());
+    exp_nonpositive(weights);
+    for (size_t i = 0; i < below.size(); ++i) below[i] = weights[i] > 0 ? -weights[i] * below[i] : 0;
   });
   return sum / total_weight() + log_positive(total_weight());
+}
+
+double Candidates::standard_deviation() const {
+  const auto n = static_cast<double>(size());
+  const double mean = sum_of([](std::span<double> below) {
+                        for (double& x : below) x = x == kMinusInfinity ? 0 : x;
+                      }) /
+                      n;
+  const double squares = sum_of([mean](std::span<double> below) {
+    for (double& x : below) x = x == kMinusInfinity ? 0 : (x - mean) * (x - mean);
+  });
+  return std::sqrt(squares / n);
 }
 
 double Candidates::surprise(size_t rank) const {

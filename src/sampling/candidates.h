@@ -47,6 +47,9 @@ class Candidates {
   /// -sum p ln p, in nats.
   [[nodiscard]] double entropy() const;
 
+  /// Of the logits, over the population.
+  [[nodiscard]] double standard_deviation() const;
+
   /// -ln of probability(rank), from the logits: exact where the probability would be 0.
   [[nodiscard]] double surprise(size_t rank) const;
 

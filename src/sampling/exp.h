@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 
 namespace pellucid::sampling {
 
@@ -39,5 +40,8 @@ inline double exp_nonpositive(double x) {
   const double result = (1.0 + sum) * power;
   return x < kSmallest ? 0.0 : result;
 }
+
+/// The same, bit for bit, of each value in its place.
+void exp_nonpositive(std::span<double> values);
 
 }  // namespace pellucid::sampling

@@ -28,9 +28,8 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.top_k;
   auto k = static_cast<size_t>(input.settings.top_k);
   if (k < candidates.standing()) {
-    const std::span<const double> logits = candidates.logits();
     if (input.settings.top_k_ties == TopKTies::kKeep) {
-      while (k < logits.size() && logits[k] == logits[k - 1]) ++k;
+      while (k < candidates.size() && candidates.logit(k) == candidates.logit(k - 1)) ++k;
     }
     candidates.keep_best(k);
   }

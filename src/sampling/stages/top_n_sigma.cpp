@@ -1,7 +1,5 @@
 // Top-n-sigma: who is within n standard deviations of the best logit (Tang et al. 2024, arXiv:2411.07641).
 // measure: the standard deviation (of the population); threshold: the lowest logit kept.
-#include <cmath>
-
 #include "sampling/stages/stages.h"
 #include "sampling/stages/words.h"
 
@@ -18,26 +16,13 @@ constexpr std::array kSettings{SettingRow{
     .help = "keep logits within this many standard deviations of the best; 0 is off",
 }};
 
-/// Of numbers whose best comes first; taken from there, so that huge ones don't overflow.
-double standard_deviation(std::span<const double> logits) {
-  const auto n = static_cast<double>(logits.size());
-  double mean = 0;
-  for (const double logit : logits) mean += (logit - logits.front()) / n;
-  double square = 0;
-  for (const double logit : logits) {
-    const double off = logit - logits.front() - mean;
-    square += off * off / n;
-  }
-  return std::sqrt(square);
-}
-
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.top_n_sigma;
-  const std::span<const double> logits = candidates.logits();
-  report.measure = standard_deviation(logits);
-  report.threshold = logits.front() - report.setting * report.measure;
-  const auto first_below = std::ranges::find_if(logits, [&](double x) { return x < report.threshold; });
-  candidates.keep_best(static_cast<size_t>(first_below - logits.begin()));
+  report.measure = candidates.standard_deviation();
+  report.threshold = candidates.logit(0) - report.setting * report.measure;
+  size_t kept = 1;
+  while (kept < candidates.size() && candidates.logit(kept) >= report.threshold) ++kept;
+  candidates.keep_best(kept);
 }
 
 }  // namespace
