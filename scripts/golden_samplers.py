@@ -87,7 +87,7 @@ def biases(text):
 
 def run(case, chosen, dtype, moved=None, by=0.0, reverse=False):
     """Logits after the processors; -inf is a removed token. None where a sort's order of equal logits decides,
-    or where top_h meets 0 * ln 0, which is NaN to it.
+    or where top_h meets an entropy that is rounding, or 0 * ln 0, which is NaN to it.
     """
     tokens = torch.tensor([case.tokens], dtype=torch.long)
     scores = torch.tensor(np.array([case.logits]), dtype=dtype)
@@ -98,7 +98,7 @@ def run(case, chosen, dtype, moved=None, by=0.0, reverse=False):
         if flip:
             scores = scores.flip(-1)
         finite = scores[~torch.isneginf(scores)]
-        if len(finite) == 0 or (name == "top_h" and finite.max() - finite.min() > 80):
+        if len(finite) == 0 or (name == "top_h" and without_entropy(finite)):
             return None
         before = scores
         scores = PROCESSORS[name][1](value, case)(tokens, scores)
@@ -107,6 +107,10 @@ def run(case, chosen, dtype, moved=None, by=0.0, reverse=False):
         if flip:
             scores = scores.flip(-1)
     return scores[0].double().numpy()
+
+
+def without_entropy(scores):
+    return bool(scores.max() - scores.min() > 80) or bool(torch.softmax(scores.double(), -1).max() > 1 - 1e-6)
 
 
 def cuts_ties(before, after):
