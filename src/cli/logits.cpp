@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/npy.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/tap_file.h"
 
 namespace pellucid::cli {
@@ -39,8 +40,11 @@ Result<int> logits(const LogitsCommand& command) {
   const auto sink = [&](int, std::span<const float> rows, int) {
     return file.write(rows.data(), rows.size_bytes());
   };
+  const InterruptFlag interrupt;  // so that Ctrl-C leaves no half of a file
   generation::Sequence sequence = engine.new_sequence();
-  PELLUCID_CHECK(engine.extend(sequence, ids, generation::Want::kAll, sink, tap ? tap->tap() : model::Tap{}));
+  PELLUCID_CHECK(engine.extend(sequence, ids, generation::Want::kAll, sink, tap ? tap->tap() : model::Tap{},
+                               [&interrupt] { return interrupt.raised(); }));
+  if (interrupt.raised()) return kInterrupted;
   if (tap) PELLUCID_CHECK(tap->finish());
   PELLUCID_CHECK(file.finish());
   fmt::print(stderr, "[{} positions x {} tokens of vocabulary -> {}]\n", ids.size(), engine.n_vocab(),
@@ -53,8 +57,11 @@ Result<int> logits(const LogitsCommand& command) {
 void add_logits(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("logits", "Logits of every position of a prompt, as a NumPy file");
   const auto options = std::make_shared<LogitsCommand>();
-  command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
-  command->add_option("--tokens", options->tokens, "token ids instead of a prompt: 1,2,3")->type_name("IDS");
+  CLI::Option* prompt =
+      command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
+  command->add_option("--tokens", options->tokens, "token ids instead of a prompt: 1,2,3")
+      ->type_name("IDS")
+      ->excludes(prompt);
   command->add_option("-o,--output", options->output, "the .npy file, float32 [tokens, vocabulary]")
       ->required()
       ->type_name("FILE");

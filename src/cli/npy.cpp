@@ -1,25 +1,35 @@
 #include "cli/npy.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace pellucid::cli {
 namespace {
 Error refused(const std::string& path) {
   return {ErrorCode::kIo, fmt::format("cannot write '{}'", path), std::strerror(errno)};
 }
+
+/// The file that a new one takes the place of: `path`, or what it leads to as a link; none where `path` has
+/// to be opened as it is.
+std::string replaced_by(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_regular_file(path, failed))
+    return std::filesystem::canonical(path, failed).string();
+  const std::filesystem::file_status itself = std::filesystem::symlink_status(path, failed);
+  return itself.type() == std::filesystem::file_type::not_found ? path : "";
+}
+
 }  // namespace
 
 Result<FileWriter> FileWriter::create(const std::string& path) {
-  struct stat status {};
-  const bool is_special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-  const std::string written = is_special ? path : path + ".part";
+  const std::string replaced = replaced_by(path);
+  const std::string written = replaced.empty() ? path : replaced + ".part";
   std::FILE* file = std::fopen(written.c_str(), "wb");
   if (file == nullptr) return refused(path);
-  return FileWriter(path, written, file);
+  return FileWriter(replaced.empty() ? path : replaced, written, file);
 }
 
 Result<void> FileWriter::write(const void* data, size_t bytes) {

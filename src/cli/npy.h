@@ -12,7 +12,7 @@
 namespace pellucid::cli {
 
 /// A file written from start to end; it appears under its name only by finish(), so that nobody sees half of
-/// it. A pipe or a device is written to as it is, never replaced.
+/// it. A pipe or a device is written to as it is, and a link is followed: neither is replaced.
 class FileWriter {
  public:
   /// Errors of all three: kIo, naming the path.
