@@ -7,6 +7,7 @@
 
 #include "cli/bandwidth.h"
 #include "cli/bench_costs.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/integer_peak.h"
 #include "cli/json.h"
@@ -243,29 +244,29 @@ void add_bench(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("bench", "Prefill and decode rates, and their share of what the machine can do");
   const auto options = std::make_shared<BenchCommand>();
-  const CLI::Range count(0, std::numeric_limits<int>::max());
+  const CLI::Validator count = whole_number(0, std::numeric_limits<int>::max());
   const auto add_counts = [&](const std::string& name, std::vector<int>& counts, const std::string& help) {
     command->add_option(name, counts, help)
         ->delimiter(',')
         ->capture_default_str()
-        ->check(count)
+        ->transform(count)
         ->type_name("N,...");
   };
   add_counts("-p,--prompt", options->prompts, "tokens of the prefill tests; 0: none");
   add_counts("-d,--depth", options->depths, "tokens already in the context, for each test");
   command->add_option("-n,--gen", options->n_gen, "tokens of the decode tests; 0: none")
       ->capture_default_str()
-      ->check(count)
+      ->transform(count)
       ->type_name("N");
   command->add_option("-r,--repeats", options->repeats, "measured repeats, after one to warm up")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000))
+      ->transform(whole_number(1, 1000))
       ->type_name("N");
   add_model_options(*command, options->model);
   command->remove_option(command->get_option("--threads"));
   command->add_option("-t,--threads", options->threads, "thread counts (default: all processors)")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024))
+      ->transform(whole_number(1, 1024))
       ->type_name("N,...");
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return bench(*options); }; });

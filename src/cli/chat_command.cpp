@@ -6,6 +6,7 @@
 
 #include "cli/chat.h"
 #include "cli/chat_prompt.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/local_time.h"
 #include "cli/options.h"
@@ -140,7 +141,7 @@ void add_chat(CLI::App& app, Action& action) {
   add_sampling_options(*command, options->sampling);
   command->add_option("--system", options->system, "the system message")->type_name("TEXT");
   command->add_option("-n,--max-tokens", options->max_tokens, "new tokens of an answer at most")
-      ->check(at_least_one())
+      ->transform(at_least_one())
       ->type_name("N")
       ->capture_default_str();
   add_now_option(*command, options->now);

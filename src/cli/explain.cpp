@@ -2,8 +2,7 @@
 // logits.
 #include <unistd.h>
 
-#include <map>
-
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/explain_logits.h"
 #include "cli/explain_report.h"
@@ -157,19 +156,17 @@ Result<int> explain(const ExplainCommand& command) {
 }  // namespace
 
 void add_explain(CLI::App& app, Action& action) {
-  static const std::map<std::string, ColourChoice> kColours{
-      {"auto", ColourChoice::kAuto}, {"always", ColourChoice::kAlways}, {"never", ColourChoice::kNever}};
   CLI::App* command =
       app.add_subcommand("explain", "Show every stage of each step: who was in, who left, the draw");
   const auto options = std::make_shared<ExplainCommand>();
   command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
   add_model_options(*command, options->model);
   command->add_option("-n,--steps", options->steps, "new tokens to explain")
-      ->check(at_least_one())
+      ->transform(at_least_one())
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--top", options->top, "candidates in the table")
-      ->check(CLI::Range(1, 1000))
+      ->transform(whole_number(1, 1000))
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
@@ -177,10 +174,12 @@ void add_explain(CLI::App& app, Action& action) {
   command
       ->add_option("--width", options->width,
                    "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")
-      ->check(CLI::Range(40, 1000))
+      ->transform(whole_number(40, 1000))
       ->type_name("N");
   command->add_option("--color,--colour", options->colour, "auto, always or never; NO_COLOR counts for auto")
-      ->transform(CLI::CheckedTransformer(kColours).description(""))
+      ->transform(one_of({{"auto", static_cast<int>(ColourChoice::kAuto)},
+                          {"always", static_cast<int>(ColourChoice::kAlways)},
+                          {"never", static_cast<int>(ColourChoice::kNever)}}))
       ->type_name("WHEN");
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return explain(*options); }; });

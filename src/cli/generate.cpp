@@ -8,6 +8,7 @@
 
 #include "bridge/chat_template.h"
 #include "cli/chat_prompt.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/local_time.h"
@@ -138,7 +139,7 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
   add_model_options(*command, options->model);
   command->add_option("-n,--max-tokens", options->max_tokens, "new tokens at most")
-      ->check(at_least_one())
+      ->transform(at_least_one())
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
@@ -146,11 +147,15 @@ void add_generate(CLI::App& app, Action& action) {
       ->allow_extra_args(false)
       ->type_name("TEXT");
   command->add_flag("--ignore-eos", options->ignore_eos, "go on after the model's own stop tokens");
-  command->add_flag("--speculate,!--no-speculate", options->speculate,
-                    "draft tokens from the text itself: the same text, sooner where it repeats (default: on)");
-  command->add_flag("--chat", options->chat, "the prompt is a user's message: use the model's chat template");
-  command->add_option("--system", options->system, "with --chat: the system message")->type_name("TEXT");
-  add_now_option(*command, options->now);
+  command->add_flag(
+      "--speculate,!--no-speculate", options->speculate,
+      "draft tokens from the text itself: the same text, sooner where it repeats (default: on)");
+  CLI::Option* chat = command->add_flag("--chat", options->chat,
+                                        "the prompt is a user's message: use the model's chat template");
+  command->add_option("--system", options->system, "with --chat: the system message")
+      ->type_name("TEXT")
+      ->needs(chat);
+  add_now_option(*command, options->now)->needs(chat);
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return generate(*options); }; });
 }

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -17,6 +18,25 @@ constexpr int kWrongUsage = 2;
 int report(const Error& error) {
   fmt::print(stderr, "pellucid: error: {}\n", one_line(error.message()));
   return error.code == ErrorCode::kUsage ? kWrongUsage : kFailed;
+}
+
+/// --help and --version: results, so they go where results go.
+int print_about(const CLI::App& app, const CLI::ParseError& asked) {
+  std::ostringstream text;
+  const int status = app.exit(asked, text);
+  Result<void> written = write_output(text.str());
+  if (written.ok()) written = flush_output();
+  return written.ok() ? status : report(written.error());
+}
+
+Error wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  std::string why = error.what();
+  if (app.get_subcommands().empty()) {
+    const std::vector<std::string> words = app.remaining();
+    why = words.empty() ? "a command is missing"
+                        : fmt::format("'{}' is not a command or option", words.front());
+  }
+  return {ErrorCode::kUsage, "wrong usage", fmt::format("{} (see pellucid --help)", why)};
 }
 
 int run(int argc, char** argv) {
@@ -38,8 +58,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return report({ErrorCode::kUsage, "wrong usage", fmt::format("{} (see pellucid --help)", error.what())});
+    return error.get_exit_code() == 0 ? print_about(app, error) : report(wrong_usage(app, error));
   }
   const Result<int> status = action();
   if (!status.ok()) return report(status.error());

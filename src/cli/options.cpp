@@ -9,9 +9,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <random>
 
+#include "cli/checks.h"
 #include "cli/model_path.h"
 #include "sampling/dialects.h"
 #include "sampling/registry.h"
@@ -56,15 +56,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-m,--model", options.model, "a GGUF file, or the name of one in the cache")
       ->type_name("MODEL");
   command.add_option("-t,--threads", options.engine.n_threads, "threads (default: all processors)")
-      ->check(CLI::Range(1, 1024))
+      ->transform(whole_number(1, 1024))
       ->type_name("N");
   command.add_option("-c,--ctx", options.engine.n_ctx, "positions of the context (default: as trained)")
-      ->check(at_least_one())
+      ->transform(at_least_one())
       ->type_name("N");
   command
       .add_option("--batch", options.engine.prefill_chunk,
                   "prompt tokens run together; never changes a result")
-      ->check(CLI::Range(1, 4096))
+      ->transform(whole_number(1, 4096))
       ->type_name("N");
   command.add_option("--precision", options.precision, "native, or f32: weights dequantised, for reference")
       ->check(CLI::IsMember({"native", "f32"}));
@@ -112,6 +112,7 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
       ->type_name("NAME")
       ->group(basic);
   command.add_option("-s,--seed", options.seed, "seed of the draws (default: random, and reported)")
+      ->transform(whole_number(0, std::numeric_limits<uint64_t>::max()))
       ->type_name("N")
       ->group(basic);
 }
@@ -132,8 +133,8 @@ uint64_t seed_or_random(const SamplingOptions& options) {
   return (uint64_t{entropy()} << 32 | entropy()) >> 11;
 }
 
-void add_now_option(CLI::App& command, std::optional<std::string>& now) {
-  command
+CLI::Option* add_now_option(CLI::App& command, std::optional<std::string>& now) {
+  return command
       .add_option(
           "--now", now,
           "the local time that a chat template may write, e.g. 2026-01-02T03:04:05 (default: the clock's)")
@@ -141,9 +142,9 @@ void add_now_option(CLI::App& command, std::optional<std::string>& now) {
 }
 
 void add_format_option(CLI::App& command, Format& format) {
-  static const std::map<std::string, Format> kFormats{{"text", Format::kText}, {"json", Format::kJson}};
   command.add_option("--format", format, "text or json")
-      ->transform(CLI::CheckedTransformer(kFormats).description(""))
+      ->transform(
+          one_of({{"text", static_cast<int>(Format::kText)}, {"json", static_cast<int>(Format::kJson)}}))
       ->type_name("FORM");
 }
 

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,11 +48,8 @@ Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Setti
 /// The seed given, or one from the system's entropy source.
 uint64_t seed_or_random(const SamplingOptions& options);
 
-/// The check of a count. CLI::PositiveNumber would print its range in floating point, 309 digits of it.
-inline CLI::Range at_least_one() { return {1, std::numeric_limits<int>::max()}; }
-
 /// --now.
-void add_now_option(CLI::App& command, std::optional<std::string>& now);
+CLI::Option* add_now_option(CLI::App& command, std::optional<std::string>& now);
 
 enum class Format { kText, kJson };
 /// --format text|json.

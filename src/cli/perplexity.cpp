@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mapped_file.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -55,6 +56,8 @@ void add_perplexity(CLI::App& app, Action& action) {
   const auto options = std::make_shared<PerplexityCommand>();
   command->add_option("file", options->path, "the text")->required();
   command->add_option("--window", options->window, "tokens of a window; its second half is scored")
+      ->transform(whole_number(4, std::numeric_limits<int>::max()))
+      ->type_name("N")
       ->capture_default_str();
   add_model_options(*command, options->model);
   add_format_option(*command, options->format);

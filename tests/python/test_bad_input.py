@@ -4,11 +4,13 @@ The rule (ARCHITECTURE.md, interfaces): a failure is exit code 1, one line `pell
 stderr and nothing on stdout; wrong usage is exit code 2 with nothing on stdout. Never a signal, never a hang.
 """
 
+import json
 import os
 import re
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -268,10 +270,12 @@ def test_hyperparameters_that_cannot_be(tmp_path, key, value):
 
 
 def test_unknown_words(tiny):
-    assert_usage(pellucid("sing"))
-    assert_usage(pellucid("--no-such-option"))
+    assert_usage(pellucid("sing"), "'sing' is not a command")
+    assert_usage(pellucid(), "a command is missing")
+    assert_usage(pellucid("--no-such-option"), "--no-such-option")
     assert_usage(generate(tiny, "--no-such-option"), "--no-such-option")
-    assert_usage(generate(tiny, "--format", "xml"))
+    assert_usage(generate(tiny, "--format", "xml"), "'xml' is not one of text, json")
+    assert_usage(generate(tiny, "--format", "1"), "'1' is not one of text, json")
     assert_usage(pellucid("generate", "the", "-m"))
 
 
@@ -290,6 +294,8 @@ def test_unknown_words(tiny):
         ("--top-p", "-0.5"),
         ("--top-p", "nan"),
         ("--seed", "many"),
+        ("--seed", "-1"),
+        ("--seed", "18446744073709551616"),
         ("--threads", "-1"),
         ("--threads", "100000000"),
         ("--ctx", "-5"),
@@ -301,6 +307,42 @@ def test_unknown_words(tiny):
 def test_settings_out_of_range_are_named(tiny, option, value):
     joined = f"{option}={value}" if option.startswith("--") else f"{option}{value}"
     assert_usage(generate(tiny, joined), {"-n": "max-tokens"}.get(option, option.lstrip("-")))
+
+
+WHOLE = r"pellucid: error: wrong usage: (--\S+): '(.*)' is not a whole number between \d+ and \d+ \(see .*\)\n"
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "0x10", "many", " 1", "99999999999999999999", "0,99999999999"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("generate", "--seed", "--threads", "--ctx", "--batch", "--max-tokens"),
+        ("explain", "--steps", "--top", "--width"),
+        ("bench", "--prompt", "--depth", "--gen", "--repeats", "--threads"),
+        ("perplexity", "--window"),
+        ("chat", "--max-tokens"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_what_is_no_count_is_refused_in_plain_words(options, value):
+    """No template of the options' library, such as a range with 309 digits."""
+    command, *names = options
+    for name in names:
+        ended = pellucid(command, f"{name}={value}")
+        assert_usage(ended)
+        said = re.fullmatch(WHOLE, ended.err)
+        assert said and said[1] == name and said[2] in (value, *value.split(",")), ended
+
+
+def test_a_count_is_decimal(tiny):
+    ended = pellucid("generate", "the", "-m", tiny, "-n", "010", "--ignore-eos", "--format", "json", "--seed", "1")
+    assert len(json.loads(ended.out)["tokens"]) == 10
+
+
+def test_options_that_would_be_ignored_are_refused(tiny, tmp_path):
+    assert_usage(generate(tiny, "--system", "Be brief."), "--system requires --chat")
+    assert_usage(generate(tiny, "--now", "2026-01-02T03:04:05"), "--now requires --chat")
+    assert_usage(pellucid("logits", "the", "--tokens", "1", "-o", tmp_path / "out.npy"), "excludes --tokens")
 
 
 @pytest.mark.parametrize(
@@ -377,9 +419,38 @@ def test_a_device_is_written_to_and_never_replaced(tiny, tmp_path):
     assert fifo.is_fifo()
 
 
-def test_a_full_disk_behind_stdout(tiny):
+def test_a_link_is_followed_and_never_replaced(tiny, tmp_path):
+    (tmp_path / "old").write_bytes(b"old")
+    for target in ("old", "new"):
+        link = tmp_path / f"to-{target}"
+        link.symlink_to(target)
+        assert pellucid("logits", "the", "-m", tiny, "-o", link).code == 0
+        assert link.is_symlink()
+        assert (tmp_path / target).read_bytes().startswith(b"\x93NUMPY")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "to-new", "to-old"]
+
+
+def test_an_interrupt_leaves_no_half_of_a_file(tmp_path):
+    model = tiny_model.write(tmp_path / "tiny.gguf", settings={"context_length": 1 << 16})
+    words = "the " * 20000
+    command = [BINARY, "logits", "-m", model, "-o", tmp_path / "out.npy", "--batch", "1", "-t", "1"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdin.write(words.encode())
+    process.stdin.close()
+    while not (tmp_path / "out.npy.part").exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(HANG_SECONDS) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
+
+
+@pytest.mark.parametrize("arguments", [["tokenize", "the"], ["--help"], ["--version"], ["chat", "--help"]])
+def test_a_full_disk_behind_stdout(tiny, arguments):
+    if arguments[0] == "tokenize":
+        arguments = [*arguments, "-m", tiny]
     with open("/dev/full", "wb") as full:
-        ended = pellucid("tokenize", "the", "-m", tiny, stdout=full)
+        ended = pellucid(*arguments, stdout=full)
     assert ended.code == 1, ended
     assert ERROR_LINE.fullmatch(ended.err), ended
 
