@@ -161,16 +161,17 @@ void add_explain(CLI::App& app, Action& action) {
   const auto options = std::make_shared<ExplainCommand>();
   command->add_option("prompt", options->prompt, "the prompt (default: standard input)");
   add_model_options(*command, options->model);
-  command->add_option("-n,--steps", options->steps, "new tokens to explain")
-      ->transform(at_least_one())
-      ->type_name("N")
-      ->capture_default_str();
+  CLI::Option* steps = command->add_option("-n,--steps", options->steps, "new tokens to explain")
+                           ->transform(at_least_one())
+                           ->type_name("N")
+                           ->capture_default_str();
   command->add_option("--top", options->top, "candidates in the table")
       ->transform(whole_number(1, 1000))
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
   add_given_options(*command, options->given);
+  for (const char* given : {"--logits", "--probs"}) steps->excludes(command->get_option(given));
   command
       ->add_option("--width", options->width,
                    "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")

@@ -343,6 +343,7 @@ def test_options_that_would_be_ignored_are_refused(tiny, tmp_path):
     assert_usage(generate(tiny, "--system", "Be brief."), "--system requires --chat")
     assert_usage(generate(tiny, "--now", "2026-01-02T03:04:05"), "--now requires --chat")
     assert_usage(pellucid("logits", "the", "--tokens", "1", "-o", tmp_path / "out.npy"), "excludes --tokens")
+    assert_usage(pellucid("explain", "--logits", "1,2", "--steps", "2"), "--steps", "excludes", "--logits")
 
 
 @pytest.mark.parametrize(
