@@ -74,10 +74,10 @@ asan-quick: setup
 	cmake --build build/asan -j $(JOBS) --target $(call folder_targets,$(ASAN_FOLDERS))
 	$(call run_folders,build/asan,$(ASAN_FOLDERS))
 
-tsan: setup ## the tests that use threads under ThreadSanitizer (not those of hostile files, which run on one)
+tsan: setup ## the tests that use threads under ThreadSanitizer (not hostile files, which one thread reads, nor the matrix)
 	cmake --preset tsan
 	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation)
-	$(call run_folders,build/tsan,base model generation,-E hostile)
+	$(call run_folders,build/tsan,base model generation,-E 'hostile|matrix')
 
 bits: build models ## every point of the matrix of the determinism contract, and a broken order that must be found
 	PELLUCID_BITS=all $(BUILD)/tests/generation/generation_matrix_test

@@ -4,7 +4,7 @@
 
 Only matrices of the main type (the one that holds most values) change; the others, such as an embedding that
 the file keeps in Q8_0, and all metadata stay. The result serves to measure speed: it is worse than one made
-from the original.
+from the original. As F32 every tensor is dequantised: the same weights, written out.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from gguf import GGMLQuantizationType as Type
 from gguf import LlamaFileType as FileType
 
 FILE_TYPES = {
+    "F32": FileType.ALL_F32,
     "Q4_0": FileType.MOSTLY_Q4_0,
     "Q4_1": FileType.MOSTLY_Q4_1,
     "Q5_0": FileType.MOSTLY_Q5_0,
@@ -44,8 +45,8 @@ def write(source, kind_name, path):
     writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
     copy_metadata(reader, writer, FILE_TYPES[kind_name])
     for tensor in reader.tensors:
-        if tensor.tensor_type == main_type and len(tensor.shape) > 1:
-            values = gguf.dequantize(tensor.data, main_type)
+        if kind == Type.F32 or (tensor.tensor_type == main_type and len(tensor.shape) > 1):
+            values = gguf.dequantize(tensor.data, tensor.tensor_type)
             writer.add_tensor(tensor.name, gguf.quantize(values, kind), raw_dtype=kind)
         else:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
