@@ -1,5 +1,6 @@
 #include "generation/generate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -25,17 +26,16 @@ Result<bool> advance(Engine& engine, Sequence& sequence, Continuation& text, Pro
   const Run run{sequence, tokens, Want::kAll};
   PELLUCID_TRY(const std::span<const float> logits, engine.run({&run, 1}));
   const auto n_vocab = static_cast<size_t>(engine.n_vocab());
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const auto so_far = std::span<const int32_t>(sequence.tokens).first(before + i + 1);
-    PELLUCID_TRY(const bool go_on, text.step(logits.subspan(i * n_vocab, n_vocab), so_far));
-    ++text.generation().timings.decode_tokens;
-    const bool as_drafted = go_on && i + 1 < tokens.size() && text.newest() == tokens[i + 1];
-    if (as_drafted) continue;
-    lookup.learn(static_cast<int>(tokens.size()) - 1, static_cast<int>(i));
-    sequence.truncate(static_cast<int>(before + i + 1));
-    return go_on;
-  }
-  return true;
+  size_t n = 0;  // tokens of the pass that stay
+  bool go_on = true;
+  do {
+    const auto row = logits.subspan(n++ * n_vocab, n_vocab);
+    PELLUCID_TRY(go_on, text.step(row, std::span<const int32_t>(sequence.tokens).first(before + n)));
+  } while (go_on && n < tokens.size() && text.newest() == tokens[n]);
+  text.generation().timings.decode_tokens += static_cast<int>(n);
+  lookup.learn(static_cast<int>(tokens.size()) - 1, static_cast<int>(n) - 1);
+  sequence.truncate(static_cast<int>(before + n));
+  return go_on;
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ void PrefixCache::touch(std::span<const Nodes::iterator> path) {
 }
 
 void PrefixCache::forget_oldest() {
-  bytes_ -= nodes_.back().page.bytes();
+  bytes_ -= nodes_.back().page->size();
   by_key_.erase(nodes_.back().key);
   nodes_.pop_back();
 }
@@ -43,7 +43,7 @@ int PrefixCache::start(Sequence& sequence, std::span<const int32_t> tokens) {
     parent = found->second->id;
   }
   touch(path);
-  for (const Nodes::iterator node : path) sequence.cache.share(node->page, 0);
+  for (const Nodes::iterator node : path) sequence.cache.append(node->page);
   const int n = static_cast<int>(path.size()) * kernels::kPagePositions;
   sequence.tokens.assign(tokens.begin(), tokens.begin() + n);
   return n;
@@ -57,8 +57,8 @@ void PrefixCache::remember(const Sequence& sequence) {
     Key key = key_of(parent, sequence.tokens, page);
     auto found = by_key_.find(key);
     if (found == by_key_.end()) {
-      nodes_.push_front({key, next_id_++, sequence.cache.slice(page)});
-      bytes_ += nodes_.front().page.bytes();
+      nodes_.push_front({key, next_id_++, sequence.cache.page(page)});
+      bytes_ += nodes_.front().page->size();
       found = by_key_.emplace(key, nodes_.begin()).first;
     }
     path.push_back(found->second);

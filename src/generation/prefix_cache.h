@@ -43,7 +43,7 @@ class PrefixCache {
   struct Node {
     Key key;
     uint64_t id;
-    model::KvCache page;  // of one page
+    model::KvCache::Page page;
   };
   using Nodes = std::list<Node>;  // used last first
 

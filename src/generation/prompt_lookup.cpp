@@ -1,23 +1,23 @@
 #include "generation/prompt_lookup.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace pellucid::generation {
 namespace {
 
-constexpr size_t kPattern = 3;      // tokens that have to match
 constexpr size_t kReach = 1 << 14;  // tokens searched, at most: some microseconds
 
-/// Where the text goes on after the latest earlier occurrence of its last kPattern tokens; its size if there
-/// is none.
-size_t after_match(std::span<const int32_t> text) {
-  if (text.size() <= kPattern) return text.size();
-  const auto pattern = text.last(kPattern);
-  for (size_t at = text.size() - kPattern; at-- > 0;) {
-    if (std::equal(pattern.begin(), pattern.end(), text.begin() + static_cast<ptrdiff_t>(at)))
-      return at + kPattern;
+/// Where the text before its newest token goes on after the latest earlier occurrence of the last three
+/// tokens; nothing if there is none.
+std::optional<size_t> after_match(std::span<const int32_t> before, int32_t newest) {
+  if (before.size() < 3) return std::nullopt;
+  const int32_t pattern[] = {before[before.size() - 2], before[before.size() - 1], newest};
+  for (size_t end = before.size(); end >= 3; --end) {
+    const auto here = before.subspan(end - 3, 3);
+    if (std::equal(here.begin(), here.end(), pattern)) return end;
   }
-  return text.size();
+  return std::nullopt;
 }
 
 }  // namespace
@@ -28,13 +28,13 @@ void PromptLookup::propose(std::span<const int32_t> before, int limit, std::vect
     return;
   }
   const auto recent = before.last(std::min(before.size(), kReach));
-  std::vector<int32_t> text(recent.begin(), recent.end());
-  text.push_back(tokens.front());
-  const size_t from = after_match(text);
-  const size_t wanted = static_cast<size_t>(std::clamp(length_, 0, std::max(0, limit)));
-  const size_t n = std::min(wanted, text.size() - from);
-  tokens.insert(tokens.end(), text.begin() + static_cast<ptrdiff_t>(from),
-                text.begin() + static_cast<ptrdiff_t>(from + n));
+  const int32_t newest = tokens.front();
+  const std::optional<size_t> match = after_match(recent, newest);
+  if (!match) return;
+  // What follows the match ends with the newest token.
+  const size_t wanted = static_cast<size_t>(std::clamp(limit, 0, length_));
+  const size_t end = std::min(*match + wanted, recent.size() + 1);
+  for (size_t i = *match; i < end; ++i) tokens.push_back(i < recent.size() ? recent[i] : newest);
 }
 
 void PromptLookup::learn(int drafted, int accepted) {

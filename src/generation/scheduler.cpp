@@ -12,9 +12,11 @@ Result<Scheduler::Text> Scheduler::begin(Request request) {
   Sequence sequence = engine_.new_sequence();
   PELLUCID_CHECK(engine_.check(sequence, request.prompt));
   PELLUCID_TRY(Continuation continuation,
-               Continuation::start(engine_, request.options, request.prompt.size(), request.observer));
-  const auto known = static_cast<size_t>(prefix_cache_.start(sequence, request.prompt));
-  return Text{std::move(request), std::move(sequence), std::move(continuation), known};
+               Continuation::start(engine_, std::move(request.options), request.prompt.size(),
+                                   std::move(request.observer)));
+  prefix_cache_.start(sequence, request.prompt);
+  return Text{std::move(request.prompt), std::move(request.done), std::move(sequence),
+              std::move(continuation)};
 }
 
 void Scheduler::admit() {
@@ -33,12 +35,10 @@ void Scheduler::admit() {
   }
 }
 
-std::span<const int32_t> Scheduler::next_tokens(const Text& text, size_t room) {
-  if (text.in_prompt()) {
-    const auto left = std::span<const int32_t>(text.request.prompt).subspan(text.prompt_run);
-    return left.first(std::min(left.size(), room));
-  }
-  return std::span<const int32_t>(text.continuation.tokens()).last(1);
+std::span<const int32_t> Scheduler::Text::next_tokens(size_t room) const {
+  if (!in_prompt()) return std::span<const int32_t>(continuation.tokens()).last(1);
+  const auto left = std::span<const int32_t>(prompt).subspan(sequence.tokens.size());
+  return left.first(std::min(left.size(), room));
 }
 
 bool Scheduler::step() {
@@ -51,8 +51,8 @@ bool Scheduler::step() {
   for (const bool in_prompt : {false, true}) {
     for (auto text = texts_.begin(); text != texts_.end() && room > 0; ++text) {
       if (text->in_prompt() != in_prompt) continue;
-      const auto tokens = next_tokens(*text, room);
-      const bool ends_prompt = text->prompt_run + tokens.size() >= text->request.prompt.size();
+      const auto tokens = text->next_tokens(room);
+      const bool ends_prompt = text->sequence.tokens.size() + tokens.size() >= text->prompt.size();
       runs.push_back({text->sequence, tokens, ends_prompt ? Want::kLast : Want::kNone});
       running.push_back(text);
       room -= tokens.size();
@@ -64,20 +64,16 @@ bool Scheduler::step() {
   for (size_t i = 0; i < runs.size(); ++i) {
     if (!logits.ok()) {
       finish(running[i], logits.error());
-    } else if (runs[i].want == Want::kNone) {
-      running[i]->prompt_run += runs[i].tokens.size();
-    } else {
-      advance(running[i], runs[i].tokens.size(), logits.value().subspan(row++ * n_vocab, n_vocab));
+    } else if (runs[i].want == Want::kLast) {
+      advance(running[i], logits.value().subspan(row++ * n_vocab, n_vocab));
     }
   }
   return true;
 }
 
-void Scheduler::advance(Texts::iterator text, size_t n_run, std::span<const float> logits) {
-  if (text->in_prompt()) {
-    text->prompt_run += n_run;
-    prefix_cache_.remember(text->sequence);
-  }
+void Scheduler::advance(Texts::iterator text, std::span<const float> logits) {
+  const bool prompt_ended = text->continuation.n_tokens() == 0;
+  if (prompt_ended) prefix_cache_.remember(text->sequence);
   const Result<bool> go_on = text->continuation.step(logits, text->sequence.tokens);
   if (!go_on.ok()) {
     finish(text, go_on.error());
@@ -88,7 +84,7 @@ void Scheduler::advance(Texts::iterator text, size_t n_run, std::span<const floa
 
 void Scheduler::finish(Texts::iterator text, Result<Generation> result) {
   prefix_cache_.remember(text->sequence);
-  const auto done = std::move(text->request.done);
+  const auto done = std::move(text->done);
   texts_.erase(text);
   done(std::move(result));
 }

@@ -43,21 +43,21 @@ class Scheduler {
 
  private:
   struct Text {
-    Request request;
+    std::vector<int32_t> prompt;
+    std::function<void(Result<Generation>)> done;
     Sequence sequence;
     Continuation continuation;
-    size_t prompt_run = 0;  // tokens of the prompt that have been run
 
-    [[nodiscard]] bool in_prompt() const { return prompt_run < request.prompt.size(); }
+    [[nodiscard]] bool in_prompt() const { return sequence.tokens.size() < prompt.size(); }
+    /// The tokens it runs next, at most `room` of them.
+    [[nodiscard]] std::span<const int32_t> next_tokens(size_t room) const;
   };
   using Texts = std::list<Text>;
 
   void admit();
   [[nodiscard]] Result<Text> begin(Request request);
-  /// The tokens of `text` in this pass, of which `room` fit.
-  [[nodiscard]] std::span<const int32_t> next_tokens(const Text& text, size_t room);
   /// Takes the logits of a pass; an error ends the text.
-  void advance(Texts::iterator text, size_t n_run, std::span<const float> logits);
+  void advance(Texts::iterator text, std::span<const float> logits);
   void finish(Texts::iterator text, Result<Generation> result);
 
   Engine& engine_;

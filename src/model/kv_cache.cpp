@@ -10,7 +10,7 @@ size_t pages_for(int n_positions) {
 }
 }  // namespace
 
-void KvCache::set(size_t index, std::shared_ptr<Page> page) {
+void KvCache::set(size_t index, Page page) {
   const size_t slice = page_bytes_ / addresses_.size();
   for (size_t i = 0; i < addresses_.size(); ++i) {
     if (index == addresses_[i].size()) addresses_[i].push_back(nullptr);
@@ -23,7 +23,7 @@ void KvCache::set(size_t index, std::shared_ptr<Page> page) {
 void KvCache::reserve(int begin, int end) {
   for (size_t i = static_cast<size_t>(begin) / kernels::kPagePositions; i < pages_for(end); ++i) {
     if (i < pages_.size() && pages_[i].use_count() == 1) continue;
-    auto page = std::make_shared<Page>(page_bytes_);
+    auto page = std::make_shared<AlignedBuffer<std::byte>>(page_bytes_);
     if (i < pages_.size()) std::memcpy(page->data(), pages_[i]->data(), page_bytes_);
     set(i, std::move(page));
   }
@@ -34,17 +34,6 @@ void KvCache::truncate(int n_positions) {
     pages_.pop_back();
     for (std::vector<std::byte*>& addresses : addresses_) addresses.pop_back();
   }
-}
-
-void KvCache::share(const KvCache& other, int index) {
-  set(pages_.size(), other.pages_[static_cast<size_t>(index)]);
-}
-
-KvCache KvCache::slice(int index) const {
-  KvCache one = *this;
-  one.truncate(0);
-  one.share(*this, index);
-  return one;
 }
 
 }  // namespace pellucid::model

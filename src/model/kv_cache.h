@@ -16,6 +16,9 @@ namespace pellucid::model {
 /// copy shares the pages of its original until one of them writes: branches of a sequence cost what differs.
 class KvCache {
  public:
+  /// The memory of a page, held by every cache that has it.
+  using Page = std::shared_ptr<AlignedBuffer<std::byte>>;
+
   KvCache(const ArchSpec& spec, kernels::KvType type)
       : type_(type),
         head_dim_(spec.attention.head_dim),
@@ -25,18 +28,16 @@ class KvCache {
 
   [[nodiscard]] kernels::KvType type() const { return type_; }
   [[nodiscard]] size_t bytes() const { return pages_.size() * page_bytes_; }
-  [[nodiscard]] int n_pages() const { return static_cast<int>(pages_.size()); }
 
   /// Makes room for writing positions [begin, end): pages are added, shared ones replaced by copies of their
   /// own. What is stored stays. Not while a forward pass reads.
   void reserve(int begin, int end);
   /// Gives back the pages beyond the first n_positions positions.
   void truncate(int n_positions);
-  /// Adds page `index` of `other`, shared, as the next one. Precondition: index < other.n_pages(), same model
-  /// and type.
-  void share(const KvCache& other, int index);
-  /// A cache of one page, shared: this one's page `index`.
-  [[nodiscard]] KvCache slice(int index) const;
+  /// Page `index`, to be shared. Precondition: index * 64 is a position that has room.
+  [[nodiscard]] const Page& page(int index) const { return pages_[static_cast<size_t>(index)]; }
+  /// Adds a page of another cache of the same model and type as the next one.
+  void append(const Page& page) { set(pages_.size(), page); }
 
   /// The pages of a layer and kv head, in order of position: what AttentionTask::pages wants.
   [[nodiscard]] std::byte* const* pages(int layer, int kv_head) const {
@@ -46,16 +47,14 @@ class KvCache {
   }
 
  private:
-  using Page = AlignedBuffer<std::byte>;
-
-  void set(size_t index, std::shared_ptr<Page> page);
+  void set(size_t index, Page page);
 
   kernels::KvType type_;
   int head_dim_;
   int n_kv_heads_;
   std::vector<std::vector<std::byte*>> addresses_;  // [n_layers * n_kv_heads][n_pages], into pages_
   size_t page_bytes_;
-  std::vector<std::shared_ptr<Page>> pages_;
+  std::vector<Page> pages_;
 };
 
 }  // namespace pellucid::model

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "sampling/settings.h"
 
 namespace pellucid::sampling {
+
+/// The logit of a token that is ruled out.
+inline constexpr double kRuledOut = -std::numeric_limits<double>::infinity();
 
 /// All that a stage may depend on besides the candidates.
 struct StageInput {

@@ -19,11 +19,9 @@ std::vector<int32_t> some_ids(int n, int n_vocab) {
   return ids;
 }
 
-std::vector<float> logits_with(const std::string& path, const char* simd, EngineOptions options,
+std::vector<float> logits_with(const std::string& path, std::string_view simd, EngineOptions options,
                                std::span<const int32_t> ids) {
-  ::setenv("PELLUCID_SIMD", simd, 1);
-  auto engine = Engine::load(path, options);
-  ::unsetenv("PELLUCID_SIMD");
+  auto engine = test::load_at(simd, path, options);
   EXPECT_TRUE(engine.ok()) << engine.error().message();
   return test::all_logits(*engine.value(), ids);
 }
@@ -59,12 +57,11 @@ void expect_same_bits_everywhere(const TinyOptions& tiny) {
   for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
   for (const kernels::KernelTable* table : kernels::available_tables()) {
     for (const auto& [threads, chunk] : cuts(table->name == "scalar")) {
-      const std::string name(table->name);
       const std::vector<float> logits =
-          logits_with(file.path(), name.c_str(), {.n_threads = threads, .prefill_chunk = chunk}, ids);
+          logits_with(file.path(), table->name, {.n_threads = threads, .prefill_chunk = chunk}, ids);
       ASSERT_EQ(logits.size(), expected.size());
       ASSERT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
-          << tiny.architecture << " " << info(tiny.type).name << " " << name << " threads " << threads
+          << tiny.architecture << " " << info(tiny.type).name << " " << table->name << " threads " << threads
           << " chunk " << chunk;
     }
   }
@@ -78,13 +75,7 @@ TEST_P(BitsOfType, AreTheSameEverywhere) {
   expect_same_bits_everywhere(tiny);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, BitsOfType,
-                         ::testing::Values(TensorType::kF32, TensorType::kF16, TensorType::kBF16,
-                                           TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
-                                           TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ2_K,
-                                           TensorType::kQ3_K, TensorType::kQ4_K, TensorType::kQ5_K,
-                                           TensorType::kQ6_K, TensorType::kIQ4_NL),
-                         [](const auto& test) { return std::string(pellucid::info(test.param).name); });
+INSTANTIATE_TEST_SUITE_P(Types, BitsOfType, test::every_type(), test::name_of_type);
 
 class BitsOfArchitecture : public ::testing::TestWithParam<const char*> {};
 
@@ -108,9 +99,8 @@ TEST(BitsOfDepth, OneTokenOverManySpansHasTheBitsItHasInAPrompt) {
       logits_with(file.path(), "avx2", {.n_threads = 1, .prefill_chunk = 512}, ids);
   ASSERT_EQ(expected.size(), ids.size() * 264);
   for (const auto& [threads, chunk] : {Cut{1, 1}, Cut{3, 1}, Cut{3, 2}, Cut{8, 7}, Cut{2, 512}}) {
-    const std::vector<float> logits =
-        logits_with(file.path(), kernels::available_tables().front()->name.data(),
-                    {.n_threads = threads, .prefill_chunk = chunk}, ids);
+    const std::vector<float> logits = logits_with(file.path(), kernels::available_tables().front()->name,
+                                                  {.n_threads = threads, .prefill_chunk = chunk}, ids);
     ASSERT_EQ(logits.size(), expected.size());
     ASSERT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
         << "threads " << threads << " chunk " << chunk;

@@ -65,9 +65,8 @@ class Subject {
   explicit Subject(std::string path) : path_(std::move(path)) {}
 
   std::vector<float> logits(const Point& p) {
-    ::setenv("PELLUCID_SIMD", std::string(p.table->name).c_str(), 1);
-    auto engine = Engine::load(path_, {.n_threads = p.threads, .n_ctx = 128, .prefill_chunk = p.chunk});
-    ::unsetenv("PELLUCID_SIMD");
+    auto engine =
+        test::load_at(p.table->name, path_, {.n_threads = p.threads, .n_ctx = 128, .prefill_chunk = p.chunk});
     EXPECT_TRUE(engine.ok()) << engine.error().message();
     return engine.ok() ? run(*engine.value(), p) : std::vector<float>{};
   }
@@ -134,13 +133,7 @@ TEST_P(MatrixOfType, HasTheSameBitsAtEveryPoint) {
   expect_same_bits(file.path(), sample(16, static_cast<int>(GetParam())));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, MatrixOfType,
-                         ::testing::Values(TensorType::kF32, TensorType::kF16, TensorType::kBF16,
-                                           TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
-                                           TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ2_K,
-                                           TensorType::kQ3_K, TensorType::kQ4_K, TensorType::kQ5_K,
-                                           TensorType::kQ6_K, TensorType::kIQ4_NL),
-                         [](const auto& test) { return std::string(pellucid::info(test.param).name); });
+INSTANTIATE_TEST_SUITE_P(Types, MatrixOfType, test::every_type(), test::name_of_type);
 
 class MatrixOfModel : public ::testing::TestWithParam<const char*> {};
 

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <vector>
 
+#include "base/tensor_type.h"
 #include "generation/engine.h"
 #include "model/tiny_model.h"
 
@@ -32,6 +35,25 @@ class ModelFile {
   std::string path_;
   bool ok_ = false;
 };
+
+/// Loads at one SIMD level. Sets PELLUCID_SIMD meanwhile: not beside other threads.
+inline Result<std::unique_ptr<Engine>> load_at(std::string_view level, const std::string& path,
+                                               const EngineOptions& options) {
+  ::setenv("PELLUCID_SIMD", std::string(level).c_str(), 1);
+  auto engine = Engine::load(path, options);
+  ::unsetenv("PELLUCID_SIMD");
+  return engine;
+}
+
+/// The values of a test of every tensor type, and their names.
+inline auto every_type() {
+  std::vector<TensorType> types;
+  for (const TensorTypeInfo& row : kTensorTypes) types.push_back(row.type);
+  return ::testing::ValuesIn(types);
+}
+inline std::string name_of_type(const ::testing::TestParamInfo<TensorType>& test) {
+  return std::string(info(test.param).name);
+}
 
 /// The logits of every position of `ids`, run in the given cuts of a fresh sequence.
 inline std::vector<float> all_logits(Engine& engine, std::span<const int32_t> ids) {

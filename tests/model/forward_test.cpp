@@ -160,9 +160,9 @@ TEST(KvCache, ACopySharesPagesUntilOneOfThemWrites) {
   copy.pages(0, 0)[1][5] = std::byte{3};
   EXPECT_EQ(original.pages(0, 0)[1][5], std::byte{2});
   KvCache beginning(spec, kernels::KvType::kF32);
-  beginning.share(copy, 0);
+  beginning.append(copy.page(0));
   EXPECT_EQ(beginning.pages(0, 0)[0], original.pages(0, 0)[0]);
-  EXPECT_EQ(beginning.n_pages(), 1);
+  EXPECT_EQ(beginning.bytes(), beginning.page(0)->size());
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ constinit const StageRow kAdaptivePStage{
         [](const StageReport& report) {
           return fmt::format("near {:.4f}, the target of this step", report.threshold);
         },
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

@@ -29,19 +29,18 @@ Edits edit_counted(std::span<const int32_t> tokens, const LogitOf& logit, const 
   Edits edits;
   for (const auto& [id, count] : counts_of(tokens)) {
     const double old = logit(id);
-    if (old > -std::numeric_limits<double>::infinity()) edits.changes.push_back({id, new_logit(old, count)});
+    if (old > kRuledOut) edits.changes.push_back({id, new_logit(old, count)});
   }
   return edits;
 }
 
 /// Rules out each token of `ids` (in any order) that isn't yet.
 inline Edits rule_out(std::vector<int32_t> ids, const LogitOf& logit) {
-  constexpr double kOut = -std::numeric_limits<double>::infinity();
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   Edits edits;
   for (const int32_t id : ids) {
-    if (logit(id) > kOut) edits.changes.push_back({id, kOut});
+    if (logit(id) > kRuledOut) edits.changes.push_back({id, kRuledOut});
   }
   return edits;
 }

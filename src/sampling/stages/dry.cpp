@@ -143,7 +143,7 @@ constinit const StageRow kDryStage{
     .settings = kSettings,
     .edit = edit,
     .summary = summary,
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

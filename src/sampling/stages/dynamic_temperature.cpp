@@ -55,7 +55,7 @@ constinit const StageRow kDynamicTemperatureStage{
     .on = [](const Settings& s) { return s.dynatemp_range != 0 && s.temperature != 0; },
     .run = run,
     .summary = summary,
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

@@ -48,7 +48,7 @@ constinit const StageRow kFrequencyPenaltyStage{
     .settings = kSettings,
     .edit = edit,
     .summary = changed_words,
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

@@ -52,7 +52,7 @@ constinit const StageRow kLengthDecayStage{
     .settings = kSettings,
     .edit = edit,
     .summary = changed_words,
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

@@ -50,7 +50,7 @@ constinit const StageRow kRepetitionPenaltyStage{
     .settings = kSettings,
     .edit = edit,
     .summary = changed_words,
-    .reason = [](const StageReport&, size_t) { return std::string(); },
+    .reason = no_reason,
 };
 
 }  // namespace pellucid::sampling

@@ -13,7 +13,6 @@
 namespace pellucid::sampling {
 
 inline constexpr double kMaxInt = std::numeric_limits<int32_t>::max();
-inline constexpr double kRuledOut = -std::numeric_limits<double>::infinity();
 
 /// The names of Scope.
 inline constexpr std::array<std::string_view, 2> kScopes{"all", "output"};
@@ -36,5 +35,8 @@ inline std::string changed_words(const StageReport& report) {
 inline std::string ruled_out_words(const StageReport& report) {
   return fmt::format("{} {} ruled out", report.removed(), report.removed() == 1 ? "token" : "tokens");
 }
+
+/// Of a stage that removes nothing.
+inline std::string no_reason(const StageReport& /*report*/, size_t /*index*/) { return {}; }
 
 }  // namespace pellucid::sampling
