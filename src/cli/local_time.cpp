@@ -56,7 +56,9 @@ std::string to_text(const std::tm& time) {
 
 Result<std::tm> local_time_or_now(const std::optional<std::string>& given) {
   if (given) return parse_local_time(*given);
-  const std::time_t seconds = std::time(nullptr);
+  using namespace std::chrono;
+  // time() lags: it reads the clock of the last tick, which may be in the second before.
+  const std::time_t seconds = system_clock::to_time_t(floor<seconds>(system_clock::now()));
   std::tm clock{};
   if (::localtime_r(&seconds, &clock) == nullptr)
     return Error{ErrorCode::kIo, "cannot tell the time", "the clock is out of range"};
