@@ -58,9 +58,9 @@ Result<std::tm> local_time_or_now(const std::optional<std::string>& given) {
   if (given) return parse_local_time(*given);
   using namespace std::chrono;
   // time() lags: it reads the clock of the last tick, which may be in the second before.
-  const std::time_t seconds = system_clock::to_time_t(floor<seconds>(system_clock::now()));
+  const std::time_t since_epoch = system_clock::to_time_t(floor<seconds>(system_clock::now()));
   std::tm clock{};
-  if (::localtime_r(&seconds, &clock) == nullptr)
+  if (::localtime_r(&since_epoch, &clock) == nullptr)
     return Error{ErrorCode::kIo, "cannot tell the time", "the clock is out of range"};
   clock.tm_sec = std::min(clock.tm_sec, 59);  // a leap second is none of Python's
   return parse_local_time(
