@@ -8,9 +8,9 @@
 #include "cli/explain_report.h"
 #include "cli/json.h"
 #include "cli/options.h"
-#include "cli/settings_json.h"
 #include "cli/terminal.h"
 #include "generation/generate.h"
+#include "generation/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -73,7 +73,8 @@ Result<int> explain_given(const ExplainCommand& command) {
   PELLUCID_TRY(const ExplainedStep step, explain_logits(options));
   StepWriter writer(command);
   PELLUCID_CHECK(writer.add(step));
-  PELLUCID_CHECK(writer.finish({{"seed", options.seed}, {"settings", settings_json(options.settings)}}));
+  PELLUCID_CHECK(
+      writer.finish({{"seed", options.seed}, {"settings", generation::settings_json(options.settings)}}));
   return 0;
 }
 
@@ -130,7 +131,7 @@ Result<int> explain_model(const ExplainCommand& command) {
                                 {"prompt", prompt_json(prompt_tokens)},
                                 {"tokens", to_json(done.tokens)},
                                 {"seed", options.seed},
-                                {"settings", settings_json(options.settings)}}));
+                                {"settings", generation::settings_json(options.settings)}}));
   return interrupt.raised() ? kInterrupted : 0;
 }
 

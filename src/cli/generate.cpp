@@ -13,7 +13,7 @@
 #include "cli/json.h"
 #include "cli/local_time.h"
 #include "cli/options.h"
-#include "cli/settings_json.h"
+#include "generation/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -84,7 +84,7 @@ boost::json::object report(const Run& run, const generation::Generation& done) {
       {"text", to_json_text(done.text)},
       {"finish_reason", std::string(generation::to_string(done.finish_reason))},
       {"seed", run.options.seed},
-      {"settings", settings_json(run.options.settings)},
+      {"settings", generation::settings_json(run.options.settings)},
       {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
                                       {"prefill_ms", t.prefill_ms},
                                       {"decode_ms", t.decode_ms},

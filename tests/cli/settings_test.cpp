@@ -5,8 +5,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/settings_json.h"
 #include "cli/settings_schema.h"
+#include "generation/settings_json.h"
 #include "sampling/dialects.h"
 #include "sampling/registry.h"
 
@@ -14,6 +14,8 @@ namespace pellucid::cli {
 namespace {
 
 namespace json = boost::json;
+using generation::settings_from_json;
+using generation::settings_json;
 
 sampling::Settings unusual() {
   sampling::Settings s;

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "sampling/settings.h"
 
-namespace pellucid::cli {
+namespace pellucid::generation {
 
 /// {"temperature": ..., "top_k": ..., ..., "order": [...]}. Numbers are numbers, choices their names; token
 /// ids [1, 2]; sequences [[1, 2], [3]]; biases {"15": -1.5, "4+5": null}, null for -infinity; texts ["\n"].
@@ -16,4 +16,4 @@ boost::json::object settings_json(const sampling::Settings& settings);
 /// command line, and a number's string counts. Errors: kUsage with the setting's name, value and range.
 Result<sampling::Settings> settings_from_json(const boost::json::object& object, sampling::Settings settings);
 
-}  // namespace pellucid::cli
+}  // namespace pellucid::generation

@@ -1,4 +1,4 @@
-#include "cli/settings_json.h"
+#include "generation/settings_json.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +10,7 @@
 
 #include "sampling/registry.h"
 
-namespace pellucid::cli {
+namespace pellucid::generation {
 namespace {
 
 namespace json = boost::json;
@@ -107,4 +107,4 @@ Result<sampling::Settings> settings_from_json(const json::object& object, sampli
   return settings;
 }
 
-}  // namespace pellucid::cli
+}  // namespace pellucid::generation
