@@ -67,6 +67,11 @@ Result<std::vector<float>> logits_of(const ExplainLogitsOptions& options) {
   return row;
 }
 
+/// "1 label", "2 labels".
+std::string counted(size_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
 /// Labels rarely bring the space that a model's tokens have.
 std::string joined(const std::string& context, const std::string& label) {
   const bool apart = !context.empty() && context.back() != ' ' && !label.starts_with(' ');
@@ -95,7 +100,8 @@ Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options) {
   if (options.labels) {
     labels = split(*options.labels);
     if (labels.size() != row.size()) {
-      return refused("--labels", fmt::format("there are {} labels for {} tokens", labels.size(), row.size()));
+      return refused("--labels",
+                     fmt::format("{} for {}", counted(labels.size(), "label"), counted(row.size(), "token")));
     }
   } else {
     for (size_t id = 0; id < row.size(); ++id) labels.push_back(fmt::format("#{}", id));

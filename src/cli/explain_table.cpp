@@ -153,13 +153,12 @@ std::vector<Column> columns_of(const ExplainedStep& step, size_t width) {
   return columns;
 }
 
-/// "+49,142 others, 3.1 %" and what became of them.
+/// "+49,142 others, 3.1 %" and what became of them; empty where there are none.
 std::string others_row(const sampling::TailHistory& tail, size_t width) {
-  const bool any = tail.count_before != 0;
+  if (tail.count_before == 0) return {};
   FoldedLine line("", 2, {width, false});
-  line.words(fmt::format("+{} others,", grouped(tail.count_before)));
-  line.word(percent(tail.mass_before) + (any ? ";" : ""));
-  if (!any) return line.str();
+  line.words(fmt::format("+{} {},", grouped(tail.count_before), tail.count_before == 1 ? "other" : "others"));
+  line.word(percent(tail.mass_before) + ";");
   const size_t left = tail.count_after.empty() ? tail.count_before : tail.count_after.back();
   const double mass = tail.mass_after.empty() ? tail.mass_before : tail.mass_after.back();
   if (left == 0) return line.words("none is left").str();
@@ -229,6 +228,7 @@ std::string explain_table(const ExplainedStep& step, const ReportStyle& style) {
     text += '\n';
   }
   std::string others = others_row(chain.tail, style.width);
+  if (others.empty()) return text;
   others.pop_back();
   return text + styled(others, kFaint, style.colour) + '\n';
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/output.h"
 
 namespace pellucid::cli {
 namespace {
@@ -29,9 +30,12 @@ Result<int> perplexity(const PerplexityCommand& command) {
   const auto progress = [&](const generation::Perplexity& so_far) {
     if (watched) fmt::print(stderr, "\r[window {}: {:.4f}]", so_far.n_windows, so_far.perplexity);
   };
+  const InterruptFlag interrupt;
   PELLUCID_TRY(const generation::Perplexity done,
-               generation::perplexity(*loaded.engine, ids, command.window, progress));
+               generation::perplexity(*loaded.engine, ids, command.window, progress,
+                                      [&interrupt] { return interrupt.raised(); }));
   if (watched) fmt::print(stderr, "\n");
+  if (interrupt.raised()) return kInterrupted;
   if (command.format == Format::kJson) {
     PELLUCID_CHECK(write_json(boost::json::object{{"model", loaded.path},
                                                   {"perplexity", done.perplexity},

@@ -28,6 +28,8 @@ Continuation::Continuation(const Engine& engine, GenerateOptions options, StepOb
 
 Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions options, size_t prompt_length,
                                          StepObserver observer) {
+  if (std::ranges::any_of(options.stop, &std::string::empty))
+    return Error{ErrorCode::kUsage, "invalid stop string", "it is empty, and every text holds the empty one"};
   PELLUCID_TRY(Chooser chooser, Chooser::make(engine.tokenizer(), options.settings, options.seed,
                                               options.stream, prompt_length));
   return Continuation(engine, std::move(options), std::move(observer), std::move(chooser));

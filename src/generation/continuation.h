@@ -62,7 +62,8 @@ struct Generation {
 
 class Continuation {
  public:
-  /// After a prompt of `prompt_length` tokens. Errors: kUsage (settings, breakers).
+  /// After a prompt of `prompt_length` tokens. Errors: kUsage (settings, breakers, an
+  /// empty stop string).
   static Result<Continuation> start(const Engine& engine, GenerateOptions options, size_t prompt_length,
                                     StepObserver observer = {});
 

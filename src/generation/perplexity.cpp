@@ -33,12 +33,13 @@ double negative_log_likelihood(std::span<const float> logits, int32_t token) {
 }
 
 Result<Perplexity> perplexity(Engine& engine, std::span<const int32_t> tokens, int n_window,
-                              const std::function<void(const Perplexity&)>& progress) {
+                              const std::function<void(const Perplexity&)>& progress,
+                              const Cancelled& cancelled) {
   if (n_window < 4)
     return Error{ErrorCode::kUsage, "invalid window", fmt::format("{} is less than 4", n_window)};
   if (tokens.size() < static_cast<size_t>(n_window)) {
-    return Error{ErrorCode::kUsage, "the text is too short",
-                 fmt::format("{} tokens do not fill one window of {}", tokens.size(), n_window)};
+    return Error{ErrorCode::kContext, "the text is too short",
+                 fmt::format("one window takes {} tokens, and the text has {}", n_window, tokens.size())};
   }
   const int first_scored = n_window / 2;
   Sums sums;
@@ -65,7 +66,8 @@ Result<Perplexity> perplexity(Engine& engine, std::span<const int32_t> tokens, i
       }
       return {};
     };
-    PELLUCID_CHECK(engine.extend(sequence, window, Want::kAll, score));
+    PELLUCID_CHECK(engine.extend(sequence, window, Want::kAll, score, {}, cancelled));
+    if (sequence.tokens.size() < window.size()) break;
     ++sums.windows;
     if (progress) progress(sums.result());
   }

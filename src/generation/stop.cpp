@@ -1,12 +1,13 @@
 #include "generation/stop.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace pellucid::generation {
 
 StopStrings::StopStrings(std::vector<std::string> strings) : strings_(std::move(strings)) {
-  std::erase_if(strings_, [](const std::string& s) { return s.empty(); });
+  assert(std::ranges::none_of(strings_, &std::string::empty));
 }
 
 std::string StopStrings::push(std::string_view text) {

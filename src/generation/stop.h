@@ -13,7 +13,7 @@ namespace pellucid::generation {
 /// it copies the state.
 class StopStrings {
  public:
-  /// Empty strings among `strings` are ignored.
+  /// None of `strings` is empty.
   explicit StopStrings(std::vector<std::string> strings);
 
   /// The text that is now certain. Once stopped() the text before the stop string has come out and nothing

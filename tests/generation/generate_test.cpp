@@ -123,6 +123,10 @@ TEST_F(Generate, RefusesEmptyPromptsIdsOutOfRangeAndBadSettings) {
   GenerateOptions options;
   options.settings.top_p = std::nan("");
   EXPECT_EQ(run(options).error().code, ErrorCode::kUsage);
+  options = {};
+  options.stop = {"e", ""};
+  EXPECT_EQ(run(options).error().message(),
+            "invalid stop string: it is empty, and every text holds the empty one");
 }
 
 TEST_F(Generate, APrefixKeptIsAPrefixRunAgain) {
@@ -180,6 +184,17 @@ TEST_F(Generate, PerplexityIsTheMeanOfTheLogits) {
     }
   }
   EXPECT_NEAR(done.value().mean_nll, nll / 14, 1e-9);
+}
+
+TEST_F(Generate, ACancelledPerplexityEndsWithWhatHadBeenScored) {
+  const std::vector<int32_t> ids(64, 72);
+  int asked = 0;
+  const auto done = perplexity(*engine_, ids, 16, {}, [&asked] { return ++asked > 2; });
+  ASSERT_TRUE(done.ok());
+  EXPECT_EQ(done.value().n_windows, 2);
+  EXPECT_EQ(done.value().n_scored, 2 * 7);
+  EXPECT_EQ(done.value().perplexity, perplexity(*engine_, std::span(ids).first(32), 16).value().perplexity);
+  EXPECT_EQ(perplexity(*engine_, std::span(ids).first(15), 16).error().code, ErrorCode::kContext);
 }
 
 }  // namespace

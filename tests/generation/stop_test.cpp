@@ -10,8 +10,7 @@ namespace {
 /// The text as a plain search over all of it would cut it: the independent definition.
 std::string cut(const std::string& text, const std::vector<std::string>& stops) {
   size_t first = std::string::npos;
-  for (const std::string& stop : stops)
-    first = std::min(first, stop.empty() ? std::string::npos : text.find(stop));
+  for (const std::string& stop : stops) first = std::min(first, text.find(stop));
   return text.substr(0, first);
 }
 
@@ -35,7 +34,7 @@ TEST(StopStrings, AFalseStartComesOut) {
 }
 
 TEST(StopStrings, NoStringsHoldNothingBack) {
-  StopStrings stop({"", ""});
+  StopStrings stop({});
   EXPECT_EQ(stop.push("anything"), "anything");
   EXPECT_FALSE(stop.stopped());
 }

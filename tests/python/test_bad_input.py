@@ -383,6 +383,18 @@ def test_an_empty_prompt(tiny):
     assert_refused(pellucid("generate", "-m", tiny, stdin=b""), "prompt", "empty")
 
 
+def test_an_empty_stop_string(tiny):
+    assert_usage(generate(tiny, "--stop", ""), "stop string", "empty")
+    assert_usage(generate(tiny, "--stop", "a", "--stop", ""), "stop string", "empty")
+
+
+def test_a_text_shorter_than_one_window(tiny, tmp_path):
+    text = tmp_path / "short.txt"
+    text.write_text("the")
+    assert_failed(pellucid("perplexity", text, "-m", tiny), "too short", "512 tokens", "has 3")
+    assert_usage(pellucid("perplexity", text, "-m", tiny, "--window", "3"), "--window")
+
+
 def test_a_prompt_that_does_not_fit_the_context(tiny):
     ended = pellucid("generate", "z" * 20, "-m", tiny, "-n", "1", "--ctx", "8")
     assert_failed(ended, "21", "8")  # 20 bytes and the beginning of text
@@ -444,6 +456,20 @@ def test_an_interrupt_leaves_no_half_of_a_file(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(HANG_SECONDS) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
+
+
+def test_an_interrupted_perplexity_says_nothing(tiny, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the " * 100_000)
+    reader, terminal = os.openpty()  # on one there is progress, by which Ctrl-C has become a flag
+    command = [BINARY, "perplexity", text, "-m", tiny, "--window", "64", "-t", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    assert b"window" in os.read(reader, 100)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(HANG_SECONDS) == 130
+    os.close(reader)
+    assert process.stdout.read() == b""
 
 
 @pytest.mark.parametrize("arguments", [["tokenize", "the"], ["--help"], ["--version"], ["chat", "--help"]])
