@@ -46,6 +46,7 @@ void chain_and_draw(benchmark::State& state, const char* words) {
   const std::vector<float> row = logits_of(static_cast<size_t>(state.range(0)));
   const Settings settings = settings_of(words);
   std::vector<int32_t> text;
+  text.reserve(1000);
   for (int32_t i = 0; i < 1000; ++i) text.push_back(i * i % 700);
   Context context;
   context.tokens = text;

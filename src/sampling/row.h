@@ -96,7 +96,7 @@ class Row {
 
 template <typename F>
 void Row::for_each_block(const F& f) const {
-  std::array<double, kBlock> block;
+  std::array<double, kBlock> block{};
   auto edit = edits_.begin();
   for (size_t begin = 0; begin < logits_.size(); begin += kBlock) {
     const size_t n = std::min(kBlock, logits_.size() - begin);
