@@ -102,7 +102,7 @@ class Subject {
       for (size_t s = 0; s < strangers.size(); ++s) {
         runs.push_back({strangers[s], std::span(theirs).subspan(s, 1 + s % 3 / 2), Want::kNone});
       }
-      runs.push_back({sequence, std::span(ids).subspan(static_cast<size_t>(kPrompt + step), 1), Want::kLast});
+      runs.push_back({sequence, std::span(ids).subspan(kPrompt + static_cast<size_t>(step), 1), Want::kLast});
       const auto rows = engine.run(runs);
       EXPECT_TRUE(rows.ok());
       if (rows.ok()) logits.insert(logits.end(), rows.value().begin(), rows.value().end());
