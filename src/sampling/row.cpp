@@ -226,7 +226,7 @@ void Row::rescan_edited_blocks() {
   for (auto edit = edits_.begin(); edit != edits_.end();) {
     const size_t block = static_cast<size_t>(edit->id) / kBlock;
     const std::span<const float> part = block_of(logits_, block);
-    std::array<float, kBlock> patched;
+    std::array<float, kBlock> patched{};
     std::copy(part.begin(), part.end(), patched.begin());
     for (; edit != edits_.end() && static_cast<size_t>(edit->id) / kBlock == block; ++edit) {
       patched[static_cast<size_t>(edit->id) % kBlock] = kMinusInfinity;
