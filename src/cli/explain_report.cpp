@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "cli/folded_line.h"
 #include "cli/token_text.h"
 #include "sampling/registry.h"
+#include "sampling/margin.h"
 
 namespace pellucid::cli {
 namespace {
@@ -120,21 +120,6 @@ std::string text_line(const ExplainedStep& step, const ReportStyle& style) {
   return line.str();
 }
 
-/// The difference of the two largest, if there are two above -infinity.
-std::optional<double> gap_of(std::span<const float> logits) {
-  constexpr float kNone = -std::numeric_limits<float>::infinity();
-  float best = kNone;
-  float second = kNone;
-  for (const float x : logits) {
-    if (x > best)
-      second = std::exchange(best, x);
-    else
-      second = std::max(second, x);
-  }
-  if (second == kNone) return std::nullopt;
-  return static_cast<double>(best) - static_cast<double>(second);
-}
-
 }  // namespace
 
 Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling::Settings& settings,
@@ -147,7 +132,8 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   ExplainedStep step;
   step.step = static_cast<size_t>(address.step);
   step.settings = settings;
-  step.gap = gap_of(logits);
+  PELLUCID_TRY(const sampling::Row row, sampling::Row::from(logits));
+  step.gap = sampling::gap_of(row.select({.best = 2}));
   if (address.u) {
     PELLUCID_TRY(step.draw, sampling::draw_at(fast.candidates, *address.u));
   } else {
@@ -158,11 +144,7 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   return step;
 }
 
-bool near_tie(const ExplainedStep& step) {
-  constexpr double kNearGap = 0.01;
-  constexpr double kNearMargin = 0.001;
-  return sampling::greedy(step.settings) ? step.gap && *step.gap < kNearGap : step.draw.margin < kNearMargin;
-}
+bool near_tie(const ExplainedStep& step) { return sampling::near_tie(step.settings, step.gap, step.draw); }
 
 std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style) {
   constexpr size_t kTokenWidth = 24;

@@ -29,8 +29,7 @@ struct ExplainedStep {
   std::function<std::string(int32_t)> label;  // the bytes of a token
 };
 
-/// True where a little noise could have given another token: if greedy, a gap below 0.01; else u within 0.001
-/// of a boundary. Conventions of this report, to draw the eye.
+/// By the rule of sampling::near_tie().
 bool near_tie(const ExplainedStep& step);
 
 /// Where the draw's number comes from: `u` itself where it is given, else (seed, stream, step).

@@ -126,6 +126,25 @@ double Candidates::total_weight() const {
   return total_weight_;
 }
 
+/// Without ranking more of a row than is ranked already.
+std::optional<double> Candidates::logit_of(int32_t id) const {
+  if (!row_) {
+    const auto found = std::find(ids_.begin(), ids_.end(), id);
+    if (found == ids_.end()) return std::nullopt;
+    return logits_[static_cast<size_t>(found - ids_.begin())];
+  }
+  double logit = row_->logit(id);
+  if (logit == kMinusInfinity) return std::nullopt;
+  for (const double divisor : divisors_) logit /= divisor;
+  return logit;
+}
+
+std::optional<double> Candidates::probability_of(int32_t id) const {
+  const std::optional<double> logit = logit_of(id);
+  if (!logit) return std::nullopt;
+  return exp_nonpositive(*logit - logits_.front()) / total_weight();
+}
+
 double Candidates::entropy() const {
   std::vector<double> weights;
   const double sum = sum_of([&weights](std::span<double> below) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,6 +45,13 @@ class Candidates {
   /// weight(rank) / total_weight().
   [[nodiscard]] double probability(size_t rank) const { return weight(rank) / total_weight(); }
 
+  /// Whether a token is among those who are left. Where the set stands for more than size(), a token that is
+  /// not ranked counts as gone.
+  [[nodiscard]] bool holds(int32_t id) const { return logit_of(id).has_value(); }
+
+  /// probability() of a token; none where it isn't here.
+  [[nodiscard]] std::optional<double> probability_of(int32_t id) const;
+
   /// -sum p ln p, in nats.
   [[nodiscard]] double entropy() const;
 
@@ -73,6 +81,7 @@ class Candidates {
   void apply(const Edits& edits);
 
  private:
+  [[nodiscard]] std::optional<double> logit_of(int32_t id) const;
   void order();
   void forget_weights();
   void rank_to(size_t n) const;

@@ -94,7 +94,7 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 }
 
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
-                              const State& state) {
+                              const State& state, const StageObserver& observer) {
   PELLUCID_CHECK(check_for(settings, logits.size()));
   PELLUCID_TRY(Row row_of_logits, Row::from(logits));
   const StageInput input{settings, context, state};
@@ -106,6 +106,7 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     if (is_identity(settings, stage) && !reported(stage.id, settings)) continue;
     if (stage.edit == nullptr) break;
     PELLUCID_TRY(StageReport report, run_edits(stage, input, logit, row_of_logits));
+    if (observer) observer(report, [&](int32_t id) { return logit(id) != kRuledOut; });
     result.reports.push_back(std::move(report));
   }
   const size_t standing = row_of_logits.standing();
@@ -118,6 +119,7 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
   for (const StageId id : rest) {
     if (!reported(id, settings)) continue;
     PELLUCID_TRY(StageReport report, run_stage(id, input, result.candidates));
+    if (observer) observer(report, [&](int32_t token) { return result.candidates.holds(token); });
     result.reports.push_back(std::move(report));
   }
   return result;

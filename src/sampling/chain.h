@@ -1,6 +1,7 @@
 // The chain: logits through the stages, in the order of the settings, to the candidates that may be drawn.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,11 @@ bool reported(StageId id, const Settings& settings);
 /// every token.
 Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& candidates);
 
+/// Told of each stage that run_chain() reports on, with a way to ask whether a token is still among who is
+/// left; the answer means something only after stages that removed any.
+using StageObserver =
+    std::function<void(const StageReport& report, const std::function<bool(int32_t)>& is_left)>;
+
 /// Runs the chain on a row of logits, index = token id. This is the fast way: stages that change single
 /// logits do so before anything is sorted, and where the first stage to cut keeps a known number of the best,
 /// or what is near enough to the best, one pass picks those and nothing else of the vocabulary is sorted or
@@ -36,7 +42,8 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 /// and shows everything. Errors: kUsage (see check_for(), or every token is ruled out), kNumeric and kLimit
 /// (see Row).
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings,
-                              const Context& context = {}, const State& state = {});
+                              const Context& context = {}, const State& state = {},
+                              const StageObserver& observer = {});
 
 /// The state of the next step, where `draw` was made from `chain`.
 State advanced(State state, const Settings& settings, const ChainResult& chain, const Draw& draw);

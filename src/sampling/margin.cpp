@@ -1,0 +1,16 @@
+#include "sampling/margin.h"
+
+namespace pellucid::sampling {
+
+std::optional<double> gap_of(const Selection& best) {
+  if (best.logits.size() < 2) return std::nullopt;
+  return best.logits[0] - best.logits[1];
+}
+
+bool near_tie(const Settings& settings, std::optional<double> gap, const Draw& draw) {
+  constexpr double kNearGap = 0.01;
+  constexpr double kNearMargin = 0.001;
+  return greedy(settings) ? gap && *gap < kNearGap : draw.margin < kNearMargin;
+}
+
+}  // namespace pellucid::sampling

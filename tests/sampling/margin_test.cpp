@@ -1,0 +1,72 @@
+// What says how nearly a step gave another token.
+#include "sampling/margin.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "sampling/chain.h"
+#include "sampling/watch.h"
+
+namespace pellucid::sampling {
+namespace {
+
+Selection best_two(const std::vector<float>& logits) { return Row::from(logits).value().select({.best = 2}); }
+
+TEST(Margin, TheGapIsBetweenTheTwoLargest) {
+  const float none = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(gap_of(best_two({1, 5, -2, 4.5F})), 0.5);
+  EXPECT_EQ(gap_of(best_two({5, 5})), 0);
+  EXPECT_EQ(gap_of(best_two({none, 5, none})), std::nullopt);
+}
+
+TEST(Margin, ANearTieIsOfTheGapWhereGreedyAndOfTheDrawElse) {
+  Settings settings;
+  Draw draw;
+  draw.margin = 0.0005;
+  EXPECT_TRUE(near_tie(settings, 5, draw));
+  draw.margin = 0.0015;
+  EXPECT_FALSE(near_tie(settings, 0.001, draw));
+  settings.temperature = 0;
+  EXPECT_TRUE(near_tie(settings, 0.005, draw));
+  EXPECT_FALSE(near_tie(settings, 0.02, draw));
+  EXPECT_FALSE(near_tie(settings, std::nullopt, draw));
+}
+
+/// What the observer of the fast chain says of each token is what the watched chain says.
+TEST(Margin, ObserverAndWatchAgreeOnWhoLeftAndHowProbableTheOthersAre) {
+  std::vector<float> logits(9000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>((i * 7919) % 9000) / 500;
+  for (const char* extra :
+       {"top_k=40", "top_k=0", "min_p=0.2", "bad_words=1,2", "typical_p=0.5", "top_p=1"}) {
+    Settings settings;
+    const std::string_view text = extra;
+    const Result<void> done = set(settings, text.substr(0, text.find('=')), text.substr(text.find('=') + 1));
+    ASSERT_TRUE(done.ok()) << extra;
+    const auto watched = watch_chain(logits, settings, 60).value();
+    std::vector<std::optional<size_t>> removed_by(watched.candidates.size());
+    size_t stage = 0;
+    const auto fast =
+        run_chain(logits, settings, {}, {}, [&](const StageReport& report, const auto& is_left) {
+          for (size_t i = 0; report.removed() != 0 && i < removed_by.size(); ++i) {
+            if (!removed_by[i] && !is_left(watched.candidates[i].id)) removed_by[i] = stage;
+          }
+          ++stage;
+        });
+    ASSERT_TRUE(fast.ok());
+    EXPECT_EQ(stage, watched.result.reports.size());
+    for (size_t i = 0; i < removed_by.size(); ++i) {
+      const CandidateHistory& history = watched.candidates[i];
+      EXPECT_EQ(removed_by[i], history.removed_by()) << extra << ' ' << i;
+      const auto probability = fast.value().candidates.probability_of(history.id);
+      EXPECT_EQ(probability.has_value(), history.survived()) << extra << ' ' << i;
+      if (probability) {
+        EXPECT_EQ(*probability, history.after.back()->probability) << extra << ' ' << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::sampling
