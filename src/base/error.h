@@ -17,6 +17,7 @@ enum class ErrorCode {
   kNotFound,     // a file or a name does not exist
   kIo,           // the operating system refused a read or a write
   kBadModel,     // a model file is damaged or contradicts itself
+  kBadTrace,     // a trace is damaged, or contradicts itself or the run that it is held against
   kUnsupported,  // well formed, but not something this version runs
   kContext,      // the tokens do not fit the context
   kNumeric,      // NaN or infinity where a number is needed

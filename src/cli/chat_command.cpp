@@ -11,7 +11,7 @@
 #include "cli/local_time.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "generation/generate.h"
+#include "generation/branch.h"
 
 namespace pellucid::cli {
 namespace {
@@ -40,7 +40,6 @@ class Partner {
     PELLUCID_TRY(const std::string text, template_.render(question.conversation, true, &now_));
     PELLUCID_TRY(const std::vector<int32_t> ids,
                  loaded_.engine->tokenizer().encode(text, {.add_bos = false}));
-    const std::span<const int32_t> fresh = keep_common_prefix(ids);
     generation::GenerateOptions options = options_;
     options.stream = question.attempt;
     options.cancelled = question.cancelled;
@@ -49,7 +48,7 @@ class Partner {
       return !question.cancelled();
     };
     PELLUCID_TRY(generation::Generation done,
-                 generation::generate(*loaded_.engine, sequence_, fresh, options, observe));
+                 generation::branch_off(*loaded_.engine, sequence_, ids, options, observe));
     return Answer{std::move(done.text), end_of(done), note(done)};
   }
 
@@ -80,16 +79,6 @@ class Partner {
                    fmt::format("'{}' is not an integer of 0 .. 2^64-1", text)};
     }
     return seed;
-  }
-
-  /// Drops from the cache what the new conversation does not share; returns what has to be run: at least the
-  /// last token.
-  std::span<const int32_t> keep_common_prefix(const std::vector<int32_t>& ids) {
-    const std::vector<int32_t>& old = sequence_.tokens;
-    size_t n = 0;
-    while (n + 1 < ids.size() && n < old.size() && ids[n] == old[n]) ++n;
-    sequence_.truncate(static_cast<int>(n));
-    return std::span(ids).subspan(n);
   }
 
   [[nodiscard]] AnswerEnd end_of(const generation::Generation& done) const {

@@ -20,6 +20,10 @@ void add_detokenize(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_what_if(CLI::App& app, Action& action);
+void add_branch(CLI::App& app, Action& action);
+void add_tree(CLI::App& app, Action& action);
 void add_settings(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 

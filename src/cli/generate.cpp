@@ -13,6 +13,7 @@
 #include "cli/json.h"
 #include "cli/local_time.h"
 #include "cli/options.h"
+#include "cli/trace_options.h"
 #include "generation/settings_json.h"
 
 namespace pellucid::cli {
@@ -29,11 +30,13 @@ struct GenerateCommand {
   bool chat = false;
   std::string system;
   std::optional<std::string> now;
+  TraceOptions trace;
   Format format = Format::kText;
 };
 
 struct Run {
   LoadedEngine loaded;
+  std::string text;  // as it was tokenized
   std::vector<int32_t> prompt;
   std::optional<std::tm> now;  // with --chat
   generation::GenerateOptions options;
@@ -69,8 +72,8 @@ Result<Run> prepare(const GenerateCommand& command) {
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
   options.speculate = command.speculate;
-  return Run{std::move(loaded), std::move(prompt), command.chat ? std::optional(now) : std::nullopt,
-             std::move(options)};
+  return Run{std::move(loaded), std::move(text), std::move(prompt),
+             command.chat ? std::optional(now) : std::nullopt, std::move(options)};
 }
 
 double rate(int tokens, double ms) { return ms > 0 ? tokens / ms * 1e3 : 0.0; }
@@ -104,6 +107,11 @@ void print_summary(const Run& run, const generation::Generation& done) {
 
 Result<int> generate(const GenerateCommand& command) {
   PELLUCID_TRY(Run run, prepare(command));
+  std::optional<generation::TraceWriter> trace;
+  if (command.trace.path) {
+    PELLUCID_TRY(trace, start_trace(command.trace, run.loaded, run.text, run.prompt, run.options,
+                                    command.sampling.dialect));
+  }
   const bool stream = command.format == Format::kText;
   if (stream && !command.chat && ::isatty(STDOUT_FILENO) != 0 && command.prompt)
     PELLUCID_CHECK(write_output(*command.prompt));
@@ -115,12 +123,14 @@ Result<int> generate(const GenerateCommand& command) {
       written = write_output(step.text);
       if (written.ok()) written = flush_output();
     }
+    if (trace && written.ok()) written = trace->step(step);
     return written.ok() && !interrupt.raised();
   };
   generation::Sequence sequence = run.loaded.engine->new_sequence();
   PELLUCID_TRY(const generation::Generation done,
                generation::generate(*run.loaded.engine, sequence, run.prompt, run.options, observe));
   PELLUCID_CHECK(written);
+  if (trace) PELLUCID_CHECK(trace->end(done));
   if (stream) {
     PELLUCID_CHECK(write_output("\n"));
     PELLUCID_CHECK(flush_output());
@@ -156,6 +166,7 @@ void add_generate(CLI::App& app, Action& action) {
       ->type_name("TEXT")
       ->needs(chat);
   add_now_option(*command, options->now)->needs(chat);
+  add_trace_options(*command, options->trace);
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return generate(*options); }; });
 }

@@ -53,6 +53,10 @@ int run(int argc, char** argv) {
   add_logits(app, action);
   add_perplexity(app, action);
   add_inspect(app, action);
+  add_replay(app, action);
+  add_what_if(app, action);
+  add_branch(app, action);
+  add_tree(app, action);
   add_settings(app, action);
   add_bench(app, action);
   try {

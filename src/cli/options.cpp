@@ -55,21 +55,25 @@ std::string help_of(const sampling::SettingRow& row) {
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-m,--model", options.model, "a GGUF file, or the name of one in the cache")
       ->type_name("MODEL");
-  command.add_option("-t,--threads", options.engine.n_threads, "threads (default: all processors)")
-      ->transform(whole_number(1, 1024))
-      ->type_name("N");
+  add_thread_options(command, options);
   command.add_option("-c,--ctx", options.engine.n_ctx, "positions of the context (default: as trained)")
       ->transform(at_least_one())
+      ->type_name("N");
+  command.add_option("--precision", options.precision, "native, or f32: weights dequantised, for reference")
+      ->check(CLI::IsMember({"native", "f32"}));
+  command.add_option("--kv-type", options.kv_type, "f16 or f32: elements of the KV cache")
+      ->check(CLI::IsMember({"f16", "f32"}));
+}
+
+void add_thread_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("-t,--threads", options.engine.n_threads, "threads (default: all processors)")
+      ->transform(whole_number(1, 1024))
       ->type_name("N");
   command
       .add_option("--batch", options.engine.prefill_chunk,
                   "prompt tokens run together; never changes a result")
       ->transform(whole_number(1, 4096))
       ->type_name("N");
-  command.add_option("--precision", options.precision, "native, or f32: weights dequantised, for reference")
-      ->check(CLI::IsMember({"native", "f32"}));
-  command.add_option("--kv-type", options.kv_type, "f16 or f32: elements of the KV cache")
-      ->check(CLI::IsMember({"f16", "f32"}));
 }
 
 Result<LoadedEngine> load_engine(ModelOptions options) {
@@ -103,18 +107,21 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
                                         "stages in the order they run; those left out don't")
       ->type_name("A,B,...")
       ->group(basic);
-  std::vector<std::string_view> dialects;
-  for (const sampling::Dialect& dialect : sampling::dialects()) dialects.push_back(dialect.name);
-  command
-      .add_option("--dialect", options.dialect,
-                  fmt::format("order, rules and defaults of another engine, for the options to change: {}",
-                              fmt::join(dialects, ", ")))
-      ->type_name("NAME")
-      ->group(basic);
+  add_dialect_option(command, options)->group(basic);
   command.add_option("-s,--seed", options.seed, "seed of the draws (default: random, and reported)")
       ->transform(whole_number(0, std::numeric_limits<uint64_t>::max()))
       ->type_name("N")
       ->group(basic);
+}
+
+CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options) {
+  std::vector<std::string_view> dialects;
+  for (const sampling::Dialect& dialect : sampling::dialects()) dialects.push_back(dialect.name);
+  return command
+      .add_option("--dialect", options.dialect,
+                  fmt::format("order, rules and defaults of another engine, for the options to change: {}",
+                              fmt::join(dialects, ", ")))
+      ->type_name("NAME");
 }
 
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {

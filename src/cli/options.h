@@ -25,10 +25,13 @@ struct ModelOptions {
 /// -m, --threads, --ctx, --batch, --precision, --kv-type.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
+/// The two of them that never change a result: --threads, --batch.
+void add_thread_options(CLI::App& command, ModelOptions& options);
+
 struct LoadedEngine {
   std::unique_ptr<generation::Engine> engine;
   std::string path;
-  double load_ms;
+  double load_ms = 0;
 };
 Result<LoadedEngine> load_engine(ModelOptions options);
 
@@ -41,6 +44,9 @@ struct SamplingOptions {
 
 /// One option for each row of the registry of sampling stages, --order, --dialect and --seed.
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+/// --dialect.
+CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options);
 
 /// `base`, or the settings of the dialect where one is asked for, with what was given. Errors: kUsage.
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base);

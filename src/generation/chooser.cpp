@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "generation/breakers.h"
 #include "sampling/chain.h"
 
@@ -10,20 +12,29 @@ namespace pellucid::generation {
 Result<Chooser> Chooser::make(const tokenizer::Tokenizer& tokenizer, const sampling::Settings& settings,
                               uint64_t seed, uint64_t stream, size_t prompt_length) {
   PELLUCID_CHECK(sampling::check(settings));
+  std::vector<sampling::TokenIds> breakers;
+  if (settings.dry_multiplier != 0) {
+    PELLUCID_TRY(breakers, breaker_tokens(tokenizer, settings.dry_breakers));
+  }
+  return make(settings, seed, stream, prompt_length, tokenizer.stop_ids(), std::move(breakers));
+}
+
+Result<Chooser> Chooser::make(const sampling::Settings& settings, uint64_t seed, uint64_t stream,
+                              size_t prompt_length, sampling::TokenIds end_ids,
+                              std::vector<sampling::TokenIds> breakers) {
+  PELLUCID_CHECK(sampling::check(settings));
   Chooser chooser;
   chooser.settings_ = settings;
-  chooser.end_ids_ = tokenizer.stop_ids();
+  chooser.end_ids_ = std::move(end_ids);
+  chooser.breakers_ = std::move(breakers);
   chooser.context_.prompt_length = prompt_length;
   chooser.context_.seed = seed;
   chooser.context_.stream = stream;
-  if (settings.dry_multiplier != 0) {
-    PELLUCID_TRY(chooser.breakers_, breaker_tokens(tokenizer, settings.dry_breakers));
-  }
   return chooser;
 }
 
 Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
-                                       int index) {
+                                       int index, std::optional<int32_t> taken) {
   context_.tokens = tokens;
   context_.step = static_cast<uint64_t>(index);
   context_.end_ids = end_ids_;
@@ -37,7 +48,15 @@ Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<
   }
   sampling::Draw draw =
       sampling::draw(chain.value().candidates, context_.seed, context_.stream, context_.step);
-  next_ = sampling::advanced(state_, settings_, chain.value(), draw);
+  sampling::Draw effect = draw;
+  if (taken && *taken != draw.token) {
+    const std::optional<double> probability = chain.value().candidates.probability_of(*taken);
+    next_ = state_;
+    if (!probability) return draw;
+    effect.token = *taken;
+    effect.probability = *probability;
+  }
+  next_ = sampling::advanced(state_, settings_, chain.value(), effect);
   return draw;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,9 +19,20 @@ class Chooser {
   /// Draws are (seed, stream, step). Errors: kUsage (settings, DRY's breakers).
   static Result<Chooser> make(const tokenizer::Tokenizer& tokenizer, const sampling::Settings& settings,
                               uint64_t seed, uint64_t stream, size_t prompt_length);
+  /// The same without a tokenizer: who knows what of it the stages ask for. Errors: kUsage (settings).
+  static Result<Chooser> make(const sampling::Settings& settings, uint64_t seed, uint64_t stream,
+                              size_t prompt_length, sampling::TokenIds end_ids,
+                              std::vector<sampling::TokenIds> breakers);
 
-  /// The draw of step `index` after `tokens`; errors name the step.
-  Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index);
+  /// After the latest step.
+  [[nodiscard]] const sampling::State& next_state() const { return next_; }
+  /// Begins with this state, that of a text that is under way.
+  void go_on_from(const sampling::State& state) { next_ = state; }
+
+  /// The draw of step `index` after `tokens`; errors name the step. Where a token is `taken` in its place,
+  /// the state goes on as if that had been drawn, or stays where no draw could have given it.
+  Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index,
+                                std::optional<int32_t> taken = {});
 
   /// What the chain of the latest step was given; views of tokens are as valid as those.
   [[nodiscard]] const sampling::Context& context() const { return context_; }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,15 +19,23 @@
 
 namespace pellucid::generation {
 
+/// A text that is under way.
+struct Begun {
+  std::vector<int32_t> tokens;  // its new tokens so far: the last ones of what is run as the prompt
+  sampling::State state;        // after them
+  std::vector<int32_t> take;    // its next tokens, whatever is drawn
+};
+
 struct GenerateOptions {
   sampling::Settings settings;
   uint64_t seed = 0;
   uint64_t stream = 0;   // below 2^56; independent samples of one seed use different streams
-  int max_tokens = 256;  // new tokens
+  int max_tokens = 256;  // new tokens, those of `begun` counted
   std::vector<std::string> stop;
   bool stop_at_end_of_turn = true;  // at the model's own stop tokens
   bool speculate =
-      false;  // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
+      false;    // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
+  Begun begun;  // steps are counted from its first token on
   Cancelled cancelled;  // asked while the prompt runs; the observer ends what comes after
 };
 
@@ -40,6 +49,8 @@ struct StepView {
   const sampling::Context& context;  // what the chain was given besides logits and settings
   const sampling::State& state;      // before this step
   const sampling::Draw& draw;
+  int32_t token;  // what the text goes on with: the draw's, unless it was taken
+  bool taken;
   std::string_view text;  // what became certain with this token, whole characters only; may be empty
 };
 
@@ -54,7 +65,7 @@ struct Timings {
 };
 
 struct Generation {
-  std::vector<int32_t> tokens;  // new tokens, a stop token included
+  std::vector<int32_t> tokens;  // new tokens, those begun and a stop token included
   std::string text;             // without stop token and stop string
   FinishReason finish_reason = FinishReason::kLength;
   Timings timings;
@@ -62,9 +73,9 @@ struct Generation {
 
 class Continuation {
  public:
-  /// After a prompt of `prompt_length` tokens. Errors: kUsage (settings, breakers, an
-  /// empty stop string).
-  static Result<Continuation> start(const Engine& engine, GenerateOptions options, size_t prompt_length,
+  /// After `n_before` tokens: the prompt and those begun. Errors: kUsage (settings, breakers, an empty stop
+  /// string, a token to take that there is not).
+  static Result<Continuation> start(const Engine& engine, GenerateOptions options, size_t n_before,
                                     StepObserver observer = {});
 
   /// One step: chooses a token from the `logits` of the last one of `tokens`, all that the sequence holds.
@@ -81,6 +92,9 @@ class Continuation {
 
  private:
   Continuation(const Engine& engine, GenerateOptions options, StepObserver observer, Chooser chooser);
+  [[nodiscard]] bool ends_turn(int32_t token) const;
+  std::string text_of(int32_t token);
+  [[nodiscard]] std::optional<int32_t> to_take() const;
 
   const Engine* engine_;
   GenerateOptions options_;

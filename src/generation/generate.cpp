@@ -46,7 +46,7 @@ Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const 
                Continuation::start(engine, options, sequence.tokens.size() + prompt.size(), observer));
   bool go_on = false;
   const LogitsSink first_step = [&](int, std::span<const float> logits, int) -> Result<void> {
-    if (options.max_tokens == 0) return {};
+    if (text.n_tokens() >= options.max_tokens) return {};
     PELLUCID_TRY(go_on, text.step(logits, sequence.tokens));
     return {};
   };

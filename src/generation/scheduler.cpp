@@ -27,7 +27,8 @@ void Scheduler::admit() {
     auto text = begin(std::move(request));
     if (!text.ok()) {
       done(text.error());
-    } else if (text.value().continuation.options().max_tokens == 0) {
+    } else if (const Continuation& all = text.value().continuation;
+               all.n_tokens() >= all.options().max_tokens) {
       done(std::move(text.value().continuation.generation()));
     } else {
       texts_.push_back(std::move(text).value());
@@ -72,7 +73,7 @@ bool Scheduler::step() {
 }
 
 void Scheduler::advance(Texts::iterator text, std::span<const float> logits) {
-  const bool prompt_ended = text->continuation.n_tokens() == 0;
+  const bool prompt_ended = text->sequence.tokens.size() == text->prompt.size();
   if (prompt_ended) prefix_cache_.remember(text->sequence);
   const Result<bool> go_on = text->continuation.step(logits, text->sequence.tokens);
   if (!go_on.ok()) {

@@ -1,0 +1,157 @@
+#include "cli/trace_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "cli/checks.h"
+#include "cli/model_path.h"
+#include "cli/token_text.h"
+#include "generation/trace_header.h"
+#include "generation/trace_json.h"
+
+namespace pellucid::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error refused(std::string_view option, std::string why) {
+  return {ErrorCode::kUsage, std::string(option), std::move(why)};
+}
+
+/// The path of `file` as seen from where `beside` lies.
+std::string relative_path(const std::string& file, const std::string& beside) {
+  std::error_code failed;
+  const fs::path from = fs::absolute(beside, failed).parent_path();
+  const fs::path to = fs::absolute(file, failed);
+  const fs::path relative = to.lexically_proximate(from);
+  return failed || relative.empty() ? file : relative.string();
+}
+
+Result<void> check_files(const TraceOptions& options, const std::string& model) {
+  if (same_file(*options.path, model)) return refused("--trace", "it is the model's file");
+  if (!options.logits) return {};
+  if (same_file(*options.logits, model)) return refused("--trace-logits", "it is the model's file");
+  if (*options.logits == *options.path || same_file(*options.logits, *options.path)) {
+    return refused("--trace-logits", "it is the trace's own file");
+  }
+  return {};
+}
+
+/// JSON holds characters, not bytes; a replaced one would stop elsewhere.
+Result<void> check_texts(const generation::GenerateOptions& run) {
+  for (const auto* texts : {&run.stop, &run.settings.dry_breakers}) {
+    if (!std::ranges::all_of(*texts, is_utf8)) {
+      return refused("--trace", "a stop text or breaker is not UTF-8, and cannot be recorded");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code not_there;
+  return fs::equivalent(a, b, not_there);
+}
+
+void add_trace_options(CLI::App& command, TraceOptions& options) {
+  CLI::Option* trace =
+      command.add_option("--trace", options.path, "record every step in this file: see docs/trace.md")
+          ->type_name("FILE");
+  command.add_option("--trace-top", options.top, "with --trace: candidates of a step")
+      ->transform(whole_number(1, 1000))
+      ->type_name("N")
+      ->capture_default_str()
+      ->needs(trace);
+  command.add_option("--trace-logits", options.logits, "with --trace: all logits, float32, for what-if")
+      ->type_name("FILE")
+      ->needs(trace);
+}
+
+Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                                            std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                                            const generation::GenerateOptions& run,
+                                            const std::optional<std::string>& dialect) {
+  PELLUCID_CHECK(check_files(options, loaded.path));
+  PELLUCID_CHECK(check_texts(run));
+  const generation::Engine& engine = *loaded.engine;
+  PELLUCID_TRY(generation::Trace header, generation::trace_header(engine, loaded.path, prompt, prompt_tokens,
+                                                                  run, dialect.value_or("pellucid")));
+  std::optional<generation::LogitsWriter> logits;
+  if (options.logits) {
+    PELLUCID_TRY(logits, generation::LogitsWriter::create(*options.logits));
+    header.logits_path = relative_path(*options.logits, *options.path);
+  }
+  PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::create(*options.path));
+  generation::TraceWriter writer(std::move(file), std::move(logits), engine, options.top);
+  PELLUCID_CHECK(writer.begin(generation::header_record(header), 0, run.settings));
+  return writer;
+}
+
+std::string logits_path(const std::string& trace_path, const generation::Trace& trace) {
+  return (fs::path(trace_path).parent_path() / trace.logits_path).string();
+}
+
+void add_trace_argument(CLI::App& command, std::string& path, int& branch) {
+  command.add_option("trace", path, "a trace that generate --trace wrote")->type_name("TRACE")->required();
+  command.add_option("--branch", branch, "which text of the trace; 0 is the main one")
+      ->transform(whole_number(0, std::numeric_limits<int>::max()))
+      ->type_name("ID")
+      ->capture_default_str();
+}
+
+void add_rerun_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("-m,--model", options.model, "the model's file (default: where it was recorded)")
+      ->type_name("MODEL");
+  add_thread_options(command, options);
+}
+
+Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions options) {
+  const auto start = std::chrono::steady_clock::now();
+  PELLUCID_TRY(std::string path, resolve_model(options.model.empty() ? trace.model.path : options.model));
+  PELLUCID_TRY(gguf::File file, gguf::File::open(path));
+  if (const uint64_t hash = generation::model_hash(file); hash != trace.model.hash) {
+    return Error{ErrorCode::kBadTrace, "the model is another one",
+                 fmt::format("{} has the hash {:016x}, recorded is {:016x}", path, hash, trace.model.hash)};
+  }
+  generation::EngineOptions& engine = options.engine;
+  engine.n_ctx = trace.machine.n_ctx;
+  engine.kv_type = trace.machine.kv_type == "f32" ? kernels::KvType::kF32 : kernels::KvType::kF16;
+  engine.precision =
+      trace.machine.precision == "f32" ? kernels::Precision::kFloat32 : kernels::Precision::kNative;
+  PELLUCID_TRY(auto loaded, generation::Engine::from(std::move(file), engine));
+  if (loaded->n_vocab() != trace.model.n_vocab) {
+    return Error{ErrorCode::kBadTrace, "the trace does not fit its model",
+                 fmt::format("{} tokens, recorded are {}", loaded->n_vocab(), trace.model.n_vocab)};
+  }
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+  return LoadedEngine{std::move(loaded), std::move(path), elapsed.count()};
+}
+
+void add_change_options(CLI::App& command, SamplingOptions& options) {
+  const auto add = [&options](const std::vector<std::string>& given) {
+    for (const std::string& one : given) {
+      const size_t at = one.find('=');
+      if (at == std::string::npos)
+        throw CLI::ValidationError("--set", fmt::format("'{}' is not NAME=VALUE", one));
+      options.given.emplace_back(one.substr(0, at), one.substr(at + 1));
+    }
+  };
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--set", add, "change a setting of the chain, e.g. top_p=0.5 (may be given again)")
+      ->allow_extra_args(false)
+      ->type_name("NAME=VALUE");
+  add_dialect_option(command, options);
+  command.add_option("-s,--seed", options.seed, "another seed (default: as recorded)")
+      ->transform(whole_number(0, std::numeric_limits<uint64_t>::max()))
+      ->type_name("N");
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,51 @@
+// The options of commands that write traces and those that read them: files, models, changed settings.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cli/options.h"
+#include "generation/trace.h"
+#include "generation/trace_writer.h"
+
+namespace pellucid::cli {
+
+struct TraceOptions {
+  std::optional<std::string> path;
+  size_t top = 10;
+  std::optional<std::string> logits;
+};
+
+/// --trace, --trace-top, --trace-logits.
+void add_trace_options(CLI::App& command, TraceOptions& options);
+
+/// Writes the header. Errors: kIo; kUsage where a file would be written over what is in use, or a setting has
+/// bytes that JSON cannot hold.
+Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                                            std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                                            const generation::GenerateOptions& run,
+                                            const std::optional<std::string>& dialect);
+
+/// Where a trace's logits are: its path of them begins beside it.
+std::string logits_path(const std::string& trace_path, const generation::Trace& trace);
+
+/// True where both names are there and lead to one file.
+bool same_file(const std::string& a, const std::string& b);
+
+/// The trace to read, as the first argument; --branch.
+void add_trace_argument(CLI::App& command, std::string& path, int& branch);
+
+/// -m, --threads, --batch: how a recorded text may be run again.
+void add_rerun_options(CLI::App& command, ModelOptions& options);
+
+/// The model of a trace, or the one that the options name, run as it was recorded. Errors: kBadTrace where it
+/// is another model.
+Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions options);
+
+/// --set NAME=VALUE, --dialect, --seed: what is changed of recorded settings.
+void add_change_options(CLI::App& command, SamplingOptions& options);
+
+}  // namespace pellucid::cli

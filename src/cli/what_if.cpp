@@ -1,0 +1,69 @@
+// pellucid what-if: what other settings would have made of a recorded text, from its stored logits alone.
+#include "generation/what_if.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/terminal.h"
+#include "cli/trace_options.h"
+#include "cli/what_if_report.h"
+#include "generation/settings_json.h"
+#include "generation/trace_reader.h"
+
+namespace pellucid::cli {
+namespace {
+
+struct WhatIfCommand {
+  std::string trace;
+  int branch = 0;
+  SamplingOptions changes;
+  std::optional<std::string> logits;
+  Format format = Format::kText;
+};
+
+Result<int> run_what_if(const WhatIfCommand& command) {
+  if (command.changes.given.empty() && !command.changes.seed && !command.changes.dialect) {
+    return Error{ErrorCode::kUsage, "nothing is changed", "give --set, --dialect or --seed"};
+  }
+  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  if (trace.logits_path.empty() && !command.logits) {
+    return Error{ErrorCode::kBadTrace, fmt::format("trace {}", command.trace),
+                 "it was recorded without --trace-logits, and what-if starts from those"};
+  }
+  const std::string path = command.logits.value_or(logits_path(command.trace, trace));
+  PELLUCID_TRY(const auto logits, generation::LogitsFile::open(path, trace.model.n_vocab));
+  const generation::WhatIf what{
+      [&](const sampling::Settings& recorded) { return apply(command.changes, recorded); },
+      command.changes.seed};
+  PELLUCID_TRY(const auto steps, generation::what_if(trace, command.branch, logits, what));
+  const WhatIfReport report{trace, command.branch, steps};
+  if (command.format == Format::kJson) {
+    PELLUCID_CHECK(write_json(what_if_json(report)));
+  } else {
+    const ReportStyle style{report_width(environment("COLUMNS"), STDOUT_FILENO),
+                            use_colour(ColourChoice::kAuto, terminal_facts(STDOUT_FILENO))};
+    PELLUCID_CHECK(write_output(what_if_text(report, style)));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_what_if(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "what-if", "Show what other settings would have kept and drawn at each step, without a model");
+  const auto options = std::make_shared<WhatIfCommand>();
+  add_trace_argument(*command, options->trace, options->branch);
+  add_change_options(*command, options->changes);
+  command
+      ->add_option("--logits", options->logits, "the file that --trace-logits wrote (default: as recorded)")
+      ->type_name("FILE");
+  add_format_option(*command, options->format);
+  command->callback([options, &action] { action = [options] { return run_what_if(*options); }; });
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,121 @@
+#include "cli/what_if_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/explain_terms.h"
+#include "cli/folded_line.h"
+#include "cli/json.h"
+#include "cli/token_text.h"
+#include "generation/trace_json.h"
+
+namespace pellucid::cli {
+namespace {
+
+using generation::TraceStep;
+
+/// Who may be drawn.
+size_t left(const TraceStep& step, const generation::Trace& trace) {
+  return step.stages.empty() ? static_cast<size_t>(trace.model.n_vocab) : step.stages.back().kept;
+}
+
+/// A token whose text the trace does not name is a number.
+std::string token_text(const std::string& piece, int32_t id, size_t width) {
+  return piece.empty() ? fmt::format("#{}", id) : quoted_token(piece, width);
+}
+
+std::string right(const std::string& text, size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
+
+/// The columns of a row: token and who was left, and the same of what would have been.
+struct Row {
+  std::string step, kept, token, kept_then, token_then, probability;
+};
+
+std::string row_text(const Row& row, size_t token_width) {
+  return fmt::format("{} {} {} {} {} {}", right(row.step, 5), right(row.kept, 7),
+                     padded(row.token, token_width), right(row.kept_then, 7),
+                     padded(row.token_then, token_width), right(row.probability, 8));
+}
+
+/// Its tokens as wide as the line lets two of them be.
+size_t token_width(const ReportStyle& style) { return std::clamp<size_t>((style.width - 36) / 2, 4, 20); }
+
+std::string step_row(const WhatIfReport& report, size_t i, const ReportStyle& style) {
+  const auto& [recorded, made] = report.steps[i];
+  const size_t width = token_width(style);
+  const bool changed = made.token != recorded->token;
+  const auto first = report.first_change();
+  Row row{std::to_string(recorded->index),
+          grouped(left(*recorded, report.trace)),
+          token_text(recorded->piece, recorded->token, width),
+          grouped(left(made, report.trace)),
+          changed ? token_text(made.piece, made.token, width) : "the same",
+          recorded->taken ? "taken" : number(made.draw.probability)};
+  const std::string text = (changed ? "> " : "  ") + row_text(row, width);
+  if (first && i > *first) return styled(text, kFaint, style.colour);
+  return styled(text, kBoldGreen, style.colour && changed);
+}
+
+/// Where the text first changes, and how it went until then.
+std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
+  constexpr size_t kIndent = 2;
+  const auto first = report.first_change();
+  if (!first) return "The text would have been the same.\n";
+  const auto& [recorded, made] = report.steps[*first];
+  FoldedLine line("", kIndent, style);
+  line.words(fmt::format("The text would first have changed at step {}:", recorded->index));
+  line.word(token_text(made.piece, made.token, 24), kBoldGreen).words("in place of");
+  line.word(token_text(recorded->piece, recorded->token, 24) + '.');
+  std::string before = report.trace.prompt;
+  for (size_t i = 0; i < *first; ++i) before += report.steps[i].recorded->piece;
+  std::string text = line.str() + "  after " + quoted_tail(before, style.width - 8) + '\n';
+  if (*first + 1 == report.steps.size()) return text;
+  FoldedLine note("", kIndent, style);
+  note.words(
+      "Later rows are conditional: what would have been drawn after the recorded text, which the changed "
+      "one is no more.");
+  return text + note.str();
+}
+
+}  // namespace
+
+std::optional<size_t> WhatIfReport::first_change() const {
+  const auto found = std::ranges::find_if(
+      steps, [](const generation::WhatIfStep& step) { return step.made.token != step.recorded->token; });
+  if (found == steps.end()) return std::nullopt;
+  return static_cast<size_t>(found - steps.begin());
+}
+
+std::string what_if_text(const WhatIfReport& report, const ReportStyle& style) {
+  const Row titles{"step", "left", "recorded", "left", "what if", "final"};
+  std::string header = "  " + row_text(titles, token_width(style));
+  std::string text = styled(header, kBold, style.colour) + '\n';
+  for (size_t i = 0; i < report.steps.size(); ++i) text += step_row(report, i, style) + '\n';
+  return text + '\n' + verdict(report, style);
+}
+
+boost::json::object what_if_json(const WhatIfReport& report) {
+  boost::json::array steps;
+  for (const auto& [recorded, made] : report.steps) {
+    boost::json::object then = generation::step_record(report.branch, made);
+    for (const char* of_a_trace : {"record", "branch", "step", "text", "ms"}) then.erase(of_a_trace);
+    steps.push_back(boost::json::object{{"step", recorded->index},
+                                        {"token", recorded->token},
+                                        {"piece", to_json_text(recorded->piece)},
+                                        {"kept", left(*recorded, report.trace)},
+                                        {"what_if", std::move(then)}});
+  }
+  boost::json::object object{
+      {"branch", report.branch}, {"first_change", nullptr}, {"conditional_after", nullptr}};
+  if (const auto first = report.first_change()) {
+    object["first_change"] = report.steps[*first].recorded->index;
+    object["conditional_after"] = object["first_change"];
+  }
+  object["steps"] = std::move(steps);
+  return object;
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,81 @@
+#include "generation/replay.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "generation/branch.h"
+#include "generation/trace_step.h"
+
+namespace pellucid::generation {
+namespace {
+
+/// Why a text that agreed step by step did not end as recorded; none where it did.
+std::optional<std::string> end_difference(const Generation& done, const TraceBranch& recorded) {
+  const auto made = static_cast<int>(done.tokens.size());
+  if (made < recorded.n_tokens()) {
+    return fmt::format("step {}: the text ended before ({}), recorded are {} steps", made,
+                       to_string(done.finish_reason), recorded.n_tokens());
+  }
+  if (!recorded.end || recorded.end->finish_reason == to_string(FinishReason::kCancelled))
+    return std::nullopt;
+  if (recorded.end->finish_reason == to_string(done.finish_reason)) return std::nullopt;
+  return fmt::format("the end: it is by {}, recorded is {}", to_string(done.finish_reason),
+                     recorded.end->finish_reason);
+}
+
+}  // namespace
+
+GenerateOptions options_of(const Trace& trace, const TraceBranch& branch) {
+  GenerateOptions options = branch.options;
+  if (branch.id == 0) return options;
+  const std::vector<PathStep> path = path_of(trace, branch.parent);
+  for (int i = 0; i < branch.at; ++i)
+    options.begun.tokens.push_back(path[static_cast<size_t>(i)].step->token);
+  options.begun.state = path[static_cast<size_t>(branch.at)].step->state;
+  return options;
+}
+
+Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool speculate,
+                        const Cancelled& cancelled) {
+  PELLUCID_TRY(const TraceBranch* branch, find_branch(trace, id));
+  if (branch->steps.empty()) {
+    return Error{ErrorCode::kBadTrace, "nothing to replay", fmt::format("branch {} has no steps", id)};
+  }
+  GenerateOptions options = options_of(trace, *branch);
+  options.speculate = speculate;
+  options.cancelled = cancelled;
+  const bool cut = !branch->end || branch->end->finish_reason == to_string(FinishReason::kCancelled);
+  if (cut) options.max_tokens = branch->n_tokens();  // it was stopped there
+
+  Replayed result;
+  Result<void> status;
+  const auto piece_of = [&engine](int32_t token) { return shown_piece(engine.tokenizer(), token); };
+  const auto compare = [&](const StepView& view) -> Result<void> {
+    const auto index = static_cast<size_t>(view.index - branch->at);
+    if (index >= branch->steps.size()) {
+      result.difference =
+          fmt::format("step {}: the text goes on, recorded are {} steps", view.index, view.index);
+      return {};
+    }
+    const TraceStep& recorded = branch->steps[index];
+    PELLUCID_TRY(const TraceStep made,
+                 traced_step(view, options.settings, recorded.candidates.size(), piece_of));
+    const auto found = difference(made, recorded);
+    if (found) result.difference = fmt::format("step {}: {}", view.index, *found);
+    result.n_confirmed += found ? 0 : 1;
+    return {};
+  };
+  const auto observe = [&](const StepView& view) {
+    status = compare(view);
+    return status.ok() && !result.difference && !(cancelled && cancelled());
+  };
+  Sequence sequence = engine.new_sequence();
+  PELLUCID_TRY(const Generation done, branch_off(engine, sequence, trace.prompt_tokens, options, observe));
+  PELLUCID_CHECK(status);
+  const bool stopped = done.finish_reason == FinishReason::kCancelled;
+  if (!result.difference && !stopped) result.difference = end_difference(done, *branch);
+  return result;
+}
+
+}  // namespace pellucid::generation

@@ -1,0 +1,48 @@
+#include "generation/trace.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pellucid::generation {
+
+std::vector<PathStep> path_of(const Trace& trace, int id) {
+  // From the branch to the main text: how far each one reaches is where the one before leaves it.
+  struct Part {
+    const TraceBranch* branch;
+    int end;
+  };
+  std::vector<Part> parts;
+  int end = trace.branches[static_cast<size_t>(id)].n_tokens();
+  while (true) {
+    const TraceBranch& branch = trace.branches[static_cast<size_t>(id)];
+    if (end > branch.at) parts.push_back({&branch, end});
+    end = std::min(end, branch.at);
+    if (id == 0) break;
+    id = branch.parent;
+  }
+  std::vector<PathStep> path;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    const auto& steps = part->branch->steps;
+    for (int i = part->branch->at; i < part->end; ++i) {
+      path.push_back({part->branch, &steps[static_cast<size_t>(i - part->branch->at)]});
+    }
+  }
+  return path;
+}
+
+std::vector<int32_t> tokens_of(const Trace& trace, const std::vector<PathStep>& path, size_t n) {
+  std::vector<int32_t> tokens = trace.prompt_tokens;
+  for (size_t i = 0; i < n; ++i) tokens.push_back(path[i].step->token);
+  return tokens;
+}
+
+Result<const TraceBranch*> find_branch(const Trace& trace, int id) {
+  if (id >= 0 && static_cast<size_t>(id) < trace.branches.size()) {
+    return &trace.branches[static_cast<size_t>(id)];
+  }
+  return Error{ErrorCode::kUsage, fmt::format("there is no branch {}", id),
+               fmt::format("the trace has 0 .. {}", trace.branches.size() - 1)};
+}
+
+}  // namespace pellucid::generation

@@ -1,0 +1,121 @@
+// What a trace holds, as values: where a text came from, and each step of it; and of the texts that branch
+// off from it. docs/trace.md describes the file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "generation/continuation.h"
+#include "sampling/context.h"
+#include "sampling/draw.h"
+
+namespace pellucid::generation {
+
+/// Of the format. A reader takes any minor version: what it does not know it ignores.
+inline constexpr int kTraceMajor = 1;
+inline constexpr int kTraceMinor = 0;
+
+struct TraceModel {
+  std::string path;
+  uint64_t bytes = 0;
+  uint64_t hash = 0;  // xxh64() of the whole file
+  std::string architecture;
+  int n_vocab = 0;
+  uint64_t tokenizer_hash = 0;  // of the metadata that begins with "tokenizer."
+};
+
+/// How it was run. The types change bits, n_ctx where a text ends; the others are for information.
+struct TraceMachine {
+  std::string kv_type;    // "f16" or "f32"
+  std::string precision;  // "native" or "f32"
+  int n_ctx = 0;
+  std::string simd;
+  int n_threads = 0;
+};
+
+struct TraceCandidate {
+  int32_t id = 0;
+  std::string piece;       // bytes
+  double logit = 0;        // as the model gave it
+  double probability = 0;  // final; 0 where it was removed
+  std::string removed_by;  // the stage; empty where none did
+  bool operator==(const TraceCandidate&) const = default;
+};
+
+struct TraceStage {
+  std::string name;
+  bool skipped = false;
+  size_t entered = 0;
+  size_t kept = 0;
+  size_t changed = 0;               // logits
+  std::optional<double> threshold;  // where it cut; none where it is not finite, or skipped
+  std::optional<RandomDraw> random;
+};
+
+struct TraceStep {
+  int index = 0;
+  int32_t token = 0;
+  bool taken = false;                  // not drawn: someone took it
+  std::string piece;                   // its bytes
+  std::string text;                    // what became certain with it
+  uint64_t logits_hash = 0;            // xxh64() of the raw logits
+  std::optional<uint64_t> logits_row;  // in the file of logits
+  std::vector<TraceStage> stages;
+  sampling::Draw draw;
+  std::optional<double> gap;  // between the two largest raw logits
+  bool near_tie = false;
+  std::vector<TraceCandidate> candidates;  // the best by raw logit, best first
+  sampling::State state;                   // before the step
+  double ms = 0;                           // since the step before, or since the start
+};
+
+struct TraceEnd {
+  std::string finish_reason;
+  int n_tokens = 0;  // new ones, the whole text's
+};
+
+/// A text, from where it leaves its parent's on. The main one, 0, has no parent and begins at 0.
+struct TraceBranch {
+  int id = 0;
+  int parent = 0;
+  int at = 0;               // its first step; the parent's steps before are its own
+  std::string dialect;      // whose settings it began with
+  GenerateOptions options;  // all that shapes it; of `begun`, what is taken
+  std::vector<TraceStep> steps;
+  std::optional<TraceEnd> end;  // none where the program was stopped before
+
+  [[nodiscard]] int n_tokens() const { return at + static_cast<int>(steps.size()); }
+};
+
+struct Trace {
+  std::string pellucid;  // the version that wrote it
+  TraceModel model;
+  TraceMachine machine;
+  std::string prompt;  // text, what is not UTF-8 replaced
+  std::vector<int32_t> prompt_tokens;
+  sampling::TokenIds end_ids;                // tokens that end a text
+  std::vector<sampling::TokenIds> breakers;  // DRY's, where the settings of the main text use it
+  std::string logits_path;                   // of the side file, relative to the trace; empty without
+  std::vector<TraceBranch> branches;         // index = id; the main one at least
+};
+
+/// A step of a text, and whose settings it was made with.
+struct PathStep {
+  const TraceBranch* branch;
+  const TraceStep* step;
+};
+
+/// All steps of a branch's text, those of its ancestors before it included.
+std::vector<PathStep> path_of(const Trace& trace, int branch);
+
+/// Prompt and the tokens of the first n steps.
+std::vector<int32_t> tokens_of(const Trace& trace, const std::vector<PathStep>& path, size_t n);
+
+/// Errors: kUsage, with the branches there are.
+Result<const TraceBranch*> find_branch(const Trace& trace, int id);
+
+}  // namespace pellucid::generation

@@ -1,0 +1,165 @@
+#include "generation/trace_step.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "generation/xxh64.h"
+#include "sampling/chain.h"
+#include "sampling/margin.h"
+#include "sampling/registry.h"
+#include "sampling/row.h"
+
+namespace pellucid::generation {
+namespace {
+
+TraceStage traced(const sampling::StageReport& report) {
+  TraceStage stage;
+  stage.name = sampling::row(report.stage).name;
+  stage.skipped = report.skipped;
+  stage.entered = report.entered;
+  stage.kept = report.kept;
+  stage.changed = report.changed;
+  if (!report.skipped && std::isfinite(report.threshold)) stage.threshold = report.threshold;
+  stage.random = report.random;
+  return stage;
+}
+
+std::vector<TraceCandidate> opened(const sampling::Selection& best, size_t top, const PieceOf& piece_of) {
+  std::vector<TraceCandidate> candidates;
+  for (size_t i = 0; i < std::min(top, best.ids.size()); ++i) {
+    candidates.push_back({best.ids[i], piece_of(best.ids[i]), best.logits[i], 0, {}});
+  }
+  return candidates;
+}
+
+/// A step being compared: the words for what differs first.
+class Comparison {
+ public:
+  /// `made` and `recorded` in words.
+  template <typename T>
+  void equal(std::string_view what, const T& made, const T& recorded) {
+    if (!found_ && made != recorded) found_ = fmt::format("{} is {}, recorded is {}", what, made, recorded);
+  }
+  template <typename T>
+  void equal(std::string_view what, const std::optional<T>& made, const std::optional<T>& recorded) {
+    const auto text = [](const std::optional<T>& one) { return one ? fmt::format("{}", *one) : "none"; };
+    if (!found_ && made != recorded) {
+      found_ = fmt::format("{} is {}, recorded is {}", what, text(made), text(recorded));
+    }
+  }
+  void differs_if(bool differs, std::string_view words) {
+    if (!found_ && differs) found_ = words;
+  }
+  [[nodiscard]] std::optional<std::string> found() const { return found_; }
+  explicit operator bool() const { return found_.has_value(); }
+
+ private:
+  std::optional<std::string> found_;
+};
+
+void compare(Comparison& all, std::string_view whose, const RandomDraw& made, const RandomDraw& recorded) {
+  all.differs_if(made.key != recorded.key, fmt::format("{} key is another", whose));
+  all.differs_if(made.counter != recorded.counter, fmt::format("{} counter is another", whose));
+  all.equal(fmt::format("{} integer", whose), made.integer, recorded.integer);
+  all.equal(fmt::format("{} u", whose), made.u, recorded.u);
+}
+
+void compare_stage(Comparison& all, const TraceStage& made, const TraceStage& recorded) {
+  const std::string name = fmt::format("the stage {}", recorded.name);
+  all.differs_if(made.name != recorded.name, fmt::format("{} is recorded, {} ran", name, made.name));
+  all.differs_if(
+      made.skipped != recorded.skipped,
+      fmt::format("{} {}", name, made.skipped ? "was skipped, recorded as run" : "ran, recorded as skipped"));
+  const bool counts = made.entered != recorded.entered || made.kept != recorded.kept;
+  all.differs_if(counts, fmt::format("{} kept {} of {}, recorded are {} of {}", name, made.kept, made.entered,
+                                     recorded.kept, recorded.entered));
+  all.equal(name + ": the number of changed logits", made.changed, recorded.changed);
+  all.equal(name + ": the threshold", made.threshold, recorded.threshold);
+  all.differs_if(made.random.has_value() != recorded.random.has_value(),
+                 name + ": a random number is missing or too much");
+  if (made.random && recorded.random) compare(all, name + ": the", *made.random, *recorded.random);
+}
+
+void compare_draw(Comparison& all, const sampling::Draw& made, const sampling::Draw& recorded) {
+  if (made.random && recorded.random) compare(all, "the draw's", *made.random, *recorded.random);
+  all.equal("the draw's token", made.token, recorded.token);
+  all.equal("the draw's rank", made.rank, recorded.rank);
+  all.equal("the draw's probability", made.probability, recorded.probability);
+  all.equal("the draw's interval: its low end", made.low, recorded.low);
+  all.equal("the draw's interval: its high end", made.high, recorded.high);
+  all.equal("the draw's margin", made.margin, recorded.margin);
+}
+
+void compare_state(Comparison& all, const sampling::State& made, const sampling::State& recorded) {
+  all.equal("the state mirostat_mu", made.mirostat_mu, recorded.mirostat_mu);
+  all.equal("the state adaptive_sum", made.adaptive_sum, recorded.adaptive_sum);
+  all.equal("the state adaptive_weight", made.adaptive_weight, recorded.adaptive_weight);
+}
+
+}  // namespace
+
+std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id) {
+  return std::string(tokenizer.is_special(id) ? tokenizer.text_of(id) : tokenizer.piece(id));
+}
+
+Result<TraceStep> traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
+                              const PieceOf& piece_of) {
+  TraceStep step;
+  step.index = view.index;
+  step.token = view.token;
+  step.taken = view.taken;
+  step.piece = piece_of(view.token);
+  step.text = view.text;
+  step.logits_hash = xxh64(view.logits);
+  step.draw = view.draw;
+  step.state = view.state;
+  PELLUCID_TRY(const sampling::Row row, sampling::Row::from(view.logits));
+  const sampling::Selection best = row.select({.best = std::max<size_t>(top, 2)});
+  step.gap = sampling::gap_of(best);
+  step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
+  step.candidates = opened(best, top, piece_of);
+
+  const sampling::StageObserver observer = [&step](const sampling::StageReport& report, const auto& is_left) {
+    step.stages.push_back(traced(report));
+    if (report.removed() == 0) return;
+    for (TraceCandidate& candidate : step.candidates) {
+      if (candidate.removed_by.empty() && !is_left(candidate.id))
+        candidate.removed_by = step.stages.back().name;
+    }
+  };
+  PELLUCID_TRY(const sampling::ChainResult chain,
+               sampling::run_chain(view.logits, settings, view.context, view.state, observer));
+  for (TraceCandidate& candidate : step.candidates) {
+    candidate.probability = chain.candidates.probability_of(candidate.id).value_or(0);
+  }
+  return step;
+}
+
+std::optional<std::string> difference(const TraceStep& made, const TraceStep& recorded) {
+  Comparison all;
+  all.differs_if(made.logits_hash != recorded.logits_hash,
+                 fmt::format("the hash of the logits is {:016x}, recorded is {:016x}", made.logits_hash,
+                             recorded.logits_hash));
+  compare_state(all, made.state, recorded.state);
+  for (size_t i = 0; i < std::min(made.stages.size(), recorded.stages.size()); ++i) {
+    compare_stage(all, made.stages[i], recorded.stages[i]);
+  }
+  all.equal("the number of stages", made.stages.size(), recorded.stages.size());
+  compare_draw(all, made.draw, recorded.draw);
+  all.equal("the token", made.token, recorded.token);
+  all.equal("taken", made.taken, recorded.taken);
+  all.differs_if(made.piece != recorded.piece, "the token's text is another");
+  all.differs_if(made.text != recorded.text, "the text is another");
+  all.equal("the gap", made.gap, recorded.gap);
+  all.equal("near_tie", made.near_tie, recorded.near_tie);
+  const auto [one, other] = std::mismatch(made.candidates.begin(), made.candidates.end(),
+                                          recorded.candidates.begin(), recorded.candidates.end());
+  all.differs_if(other != recorded.candidates.end(),
+                 fmt::format("candidate {} is another", other - recorded.candidates.begin()));
+  return all.found();
+}
+
+}  // namespace pellucid::generation

@@ -1,0 +1,33 @@
+// One step of a text as a trace records it. Making it again from the same logits gives the same record: that
+// is what replay compares, and what-if shows.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "generation/continuation.h"
+#include "generation/trace.h"
+#include "sampling/settings.h"
+
+namespace pellucid::generation {
+
+/// The bytes of a token.
+using PieceOf = std::function<std::string(int32_t)>;
+
+/// A special token's is its name.
+std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id);
+
+/// Runs the chain once more to see what each stage made of the `top` best, the fast way: a step costs about
+/// two chains and the hash. logits_row and ms are left to the caller. Errors: as run_chain().
+Result<TraceStep> traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
+                              const PieceOf& piece_of);
+
+/// Where two records of a step differ, from the logits on: "the stage top_p kept 11 of 50, recorded are 12";
+/// none where they agree. The clock, the place of the logits, and how many candidates are recorded don't
+/// count.
+std::optional<std::string> difference(const TraceStep& made, const TraceStep& recorded);
+
+}  // namespace pellucid::generation

@@ -1,0 +1,72 @@
+#include "generation/trace_writer.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "generation/trace_json.h"
+#include "generation/trace_step.h"
+
+namespace pellucid::generation {
+namespace {
+
+Error failed(const std::string& path) {
+  const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+  return {code, fmt::format("cannot write {}", path), std::strerror(errno)};
+}
+
+/// Makes sure that the last line is a whole one: a record must not join it.
+bool end_line(std::FILE* file) {
+  if (std::fseek(file, -1, SEEK_END) != 0) return true;  // an empty file
+  const int last = std::fgetc(file);
+  return std::fseek(file, 0, SEEK_END) == 0 && (last == '\n' || std::fputc('\n', file) != EOF);
+}
+
+}  // namespace
+
+Result<TraceFile> TraceFile::create(const std::string& path) {
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return failed(path);
+  return TraceFile(path, file);
+}
+
+Result<TraceFile> TraceFile::append(const std::string& path) {
+  std::FILE* const file = std::fopen(path.c_str(), "r+b");
+  if (file == nullptr) return failed(path);
+  TraceFile trace(path, file);
+  if (!end_line(file)) return failed(path);
+  return trace;
+}
+
+Result<void> TraceFile::write(const boost::json::object& record) {
+  const std::string line = boost::json::serialize(record) + '\n';
+  const bool written =
+      std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() && std::fflush(file_.get()) == 0;
+  if (!written) return failed(path_);
+  return {};
+}
+
+Result<void> TraceWriter::begin(const boost::json::object& record, int branch,
+                                const sampling::Settings& settings) {
+  branch_ = branch;
+  settings_ = settings;
+  before_ = std::chrono::steady_clock::now();
+  return file_.write(record);
+}
+
+Result<void> TraceWriter::step(const StepView& view) {
+  const auto piece_of = [this](int32_t id) { return shown_piece(engine_->tokenizer(), id); };
+  PELLUCID_TRY(TraceStep step, traced_step(view, settings_, top_, piece_of));
+  if (logits_) {
+    PELLUCID_TRY(step.logits_row, logits_->write(view.logits));
+  }
+  const auto now = std::chrono::steady_clock::now();
+  step.ms = std::chrono::duration<double, std::milli>(now - std::exchange(before_, now)).count();
+  return file_.write(step_record(branch_, step));
+}
+
+Result<void> TraceWriter::end(const Generation& done) { return file_.write(end_record(branch_, done)); }
+
+}  // namespace pellucid::generation

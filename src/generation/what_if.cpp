@@ -1,0 +1,91 @@
+#include "generation/what_if.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "generation/chooser.h"
+#include "generation/trace_step.h"
+#include "sampling/chain.h"
+
+namespace pellucid::generation {
+namespace {
+
+/// The texts of all tokens that the trace names.
+std::map<int32_t, std::string> pieces_in(const Trace& trace) {
+  std::map<int32_t, std::string> pieces;
+  for (const TraceBranch& branch : trace.branches) {
+    for (const TraceStep& step : branch.steps) {
+      pieces.emplace(step.token, step.piece);
+      for (const TraceCandidate& candidate : step.candidates) pieces.emplace(candidate.id, candidate.piece);
+    }
+  }
+  return pieces;
+}
+
+/// DRY's breakers are tokens, which only a tokenizer makes of texts.
+Result<void> check_breakers(const Trace& trace, const sampling::Settings& changed) {
+  const sampling::Settings& recorded = trace.branches.front().options.settings;
+  const bool known = recorded.dry_multiplier != 0 && recorded.dry_breakers == changed.dry_breakers;
+  if (changed.dry_multiplier == 0 || changed.dry_breakers.empty() || known) return {};
+  return Error{ErrorCode::kUsage, "setting dry_multiplier",
+               "what breaks a repetition takes the model's tokenizer, and the trace has none recorded "
+               "(`pellucid branch` runs the model)"};
+}
+
+Result<Chooser> chooser_of(const Trace& trace, const TraceBranch& branch, const WhatIf& what,
+                           sampling::Settings& settings) {
+  PELLUCID_TRY(settings, what.change(branch.options.settings));
+  PELLUCID_CHECK(sampling::check_for(settings, static_cast<size_t>(trace.model.n_vocab)));
+  PELLUCID_CHECK(check_breakers(trace, settings));
+  return Chooser::make(settings, what.seed.value_or(branch.options.seed), branch.options.stream,
+                       trace.prompt_tokens.size(), trace.end_ids, trace.breakers);
+}
+
+Result<std::span<const float>> logits_of(const PathStep& at, const LogitsFile& logits) {
+  const TraceStep& step = *at.step;
+  if (!step.logits_row) {
+    return Error{ErrorCode::kBadTrace, fmt::format("step {} of branch {}", step.index, at.branch->id),
+                 "its logits are not stored"};
+  }
+  return logits.row(*step.logits_row, step.logits_hash);
+}
+
+}  // namespace
+
+Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const LogitsFile& logits,
+                                        const WhatIf& what) {
+  PELLUCID_CHECK(find_branch(trace, id));
+  const std::map<int32_t, std::string> pieces = pieces_in(trace);
+  const auto piece_of = [&pieces](int32_t token) {
+    const auto found = pieces.find(token);
+    return found == pieces.end() ? std::string() : found->second;
+  };
+  const std::vector<PathStep> path = path_of(trace, id);
+  const std::vector<int32_t> tokens = tokens_of(trace, path, path.size());
+  const TraceBranch* branch = nullptr;
+  sampling::Settings settings;
+  std::optional<Chooser> chooser;
+  std::vector<WhatIfStep> steps;
+  for (size_t i = 0; i < path.size(); ++i) {
+    const TraceStep& recorded = *path[i].step;
+    if (path[i].branch != std::exchange(branch, path[i].branch)) {
+      PELLUCID_TRY(Chooser next, chooser_of(trace, *branch, what, settings));
+      if (chooser) next.go_on_from(chooser->next_state());
+      chooser = std::move(next);
+    }
+    PELLUCID_TRY(const std::span<const float> row, logits_of(path[i], logits));
+    const auto before = std::span(tokens).first(trace.prompt_tokens.size() + i);
+    PELLUCID_TRY(const sampling::Draw draw, chooser->choose(row, before, recorded.index, recorded.token));
+    const StepView view{recorded.index,   row,  chooser->context(),
+                        chooser->state(), draw, recorded.taken ? recorded.token : draw.token,
+                        recorded.taken,   {}};
+    PELLUCID_TRY(TraceStep made, traced_step(view, settings, recorded.candidates.size(), piece_of));
+    steps.push_back({&recorded, std::move(made)});
+  }
+  return steps;
+}
+
+}  // namespace pellucid::generation
