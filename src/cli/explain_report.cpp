@@ -13,8 +13,8 @@
 #include "cli/explain_terms.h"
 #include "cli/folded_line.h"
 #include "cli/token_text.h"
-#include "sampling/registry.h"
 #include "sampling/margin.h"
+#include "sampling/registry.h"
 
 namespace pellucid::cli {
 namespace {
