@@ -53,7 +53,8 @@ struct Problem {
     std::vector<std::byte> data(static_cast<size_t>(n_rows) * n_cols / row.block_values * row.block_bytes);
     for (std::byte& b : data) b = static_cast<std::byte>(rng() & 0x2F);  // halves and floats stay finite
     ThreadPool pool(1);
-    weights = pack(type, data, n_rows, n_cols, Precision::kNative, pool);
+    Arena arena;
+    weights = pack(type, data, n_rows, n_cols, Precision::kNative, arena, pool);
     table().quantize(floats.data(), n_tokens, n_cols, activations().quantized);
   }
 
@@ -76,7 +77,7 @@ void one_token(benchmark::State& state, TensorType type, int n_cols) {
   const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
   Problem problem(type, static_cast<int>(kStreamBytes / 2 / row_bytes) / 16 * 16, n_cols, 1);
   for (auto _ : state) problem.run();
-  const auto bytes = static_cast<double>(problem.weights.bytes.size());
+  const auto bytes = static_cast<double>(problem.weights.n_bytes());
   state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsIterationInvariantRate);
 }
 

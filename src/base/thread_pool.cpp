@@ -1,5 +1,7 @@
 #include "base/thread_pool.h"
 
+#include <algorithm>
+
 namespace pellucid {
 namespace {
 
@@ -7,14 +9,18 @@ namespace {
 // a token.
 constexpr int kSpins = 2000;
 
-// The word of tickets: round (24 bits, so that a stale word is never mistaken for a new one), tasks (20),
-// next (20).
+// The word of a share: round (24 bits, so that a stale word is never mistaken for a new one), end (20), begin
+// (20).
 constexpr int kFieldBits = 20;
 constexpr uint64_t kFieldMask = (uint64_t{1} << kFieldBits) - 1;
-constexpr uint64_t tickets(uint32_t round, int n_tasks) {
-  return uint64_t{round} << (2 * kFieldBits) | static_cast<uint64_t>(n_tasks) << kFieldBits;
+constexpr uint64_t kOneFromEnd = uint64_t{1} << kFieldBits;
+constexpr uint64_t range(uint32_t round, int begin, int end) {
+  return uint64_t{round} << (2 * kFieldBits) | static_cast<uint64_t>(end) << kFieldBits |
+         static_cast<uint64_t>(begin);
 }
-constexpr bool any_left(uint64_t word) { return (word & kFieldMask) < (word >> kFieldBits & kFieldMask); }
+constexpr uint64_t begin_of(uint64_t word) { return word & kFieldMask; }
+constexpr uint64_t end_of(uint64_t word) { return word >> kFieldBits & kFieldMask; }
+constexpr uint64_t round_of(uint64_t word) { return word >> (2 * kFieldBits); }
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -34,7 +40,7 @@ bool spin_until(const Ready& ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads) {
+ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(n_threads, 1))) {
   for (int worker = 1; worker < n_threads; ++worker) {
     workers_.emplace_back([this, worker] { worker_loop(worker); });
   }
@@ -52,11 +58,15 @@ void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
     for (int index = 0; index < n_tasks; ++index) invoke(task, index, 0);
     return;
   }
-  invoke_ = invoke;
-  task_ = task;
   done_.store(0, std::memory_order_relaxed);
   const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
-  tickets_.store(tickets(round, n_tasks), std::memory_order_release);
+  const auto first_of = [&](int worker) { return static_cast<int>(int64_t{n_tasks} * worker / size()); };
+  for (int worker = size() - 1; worker >= 0; --worker) {
+    Share& share = shares_[static_cast<size_t>(worker)];
+    share.invoke = invoke;
+    share.task = task;
+    share.left.store(range(round, first_of(worker), first_of(worker + 1)), std::memory_order_release);
+  }
   round_.store(round, std::memory_order_release);
   round_.notify_all();
   work(0);
@@ -68,31 +78,40 @@ void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
   }
 }
 
-/// The index of a task that is now ours, or -1 where none is left.
-int ThreadPool::claim() {
-  uint64_t word = tickets_.load(std::memory_order_acquire);
-  while (any_left(word)) {
-    if (tickets_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel,
-                                       std::memory_order_acquire)) {
-      return static_cast<int>(word & kFieldMask);
+/// The index of a task that is now ours, or -1 where the share has none left. Owners take from the front,
+/// thieves from the end: what a worker reads stays one stream.
+int ThreadPool::claim(Share& share, bool is_own) {
+  uint64_t word = share.left.load(std::memory_order_acquire);
+  while (begin_of(word) < end_of(word)) {
+    const uint64_t rest = is_own ? word + 1 : word - kOneFromEnd;
+    if (share.left.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return static_cast<int>(is_own ? begin_of(word) : end_of(rest));
     }
   }
   return -1;
 }
 
 void ThreadPool::work(int worker) {
-  for (int index = claim(); index >= 0; index = claim()) {
-    invoke_(task_, index, worker);
-    done_.fetch_add(1, std::memory_order_acq_rel);
-    if (worker != 0) done_.notify_one();  // free of a system call while the caller is not asleep
+  int n_done = 0;
+  for (int i = 0; i < size(); ++i) {
+    Share& share = shares_[static_cast<size_t>((worker + i) % size())];
+    for (int index = claim(share, i == 0); index >= 0; index = claim(share, i == 0)) {
+      share.invoke(share.task, index, worker);
+      ++n_done;
+    }
   }
+  if (n_done == 0) return;
+  done_.fetch_add(n_done, std::memory_order_acq_rel);
+  if (worker != 0) done_.notify_one();  // free of a system call while the caller is not asleep
 }
 
 void ThreadPool::worker_loop(int worker) {
+  const Share& own = shares_[static_cast<size_t>(worker)];
   while (!stop_.load(std::memory_order_relaxed)) {
     const uint32_t seen = round_.load(std::memory_order_acquire);
+    const uint64_t own_round = round_of(own.left.load(std::memory_order_relaxed));
     work(worker);
-    const auto changed = [&] { return round_.load(std::memory_order_acquire) != seen; };
+    const auto changed = [&] { return round_of(own.left.load(std::memory_order_acquire)) != own_round; };
     if (!spin_until(changed)) round_.wait(seen, std::memory_order_acquire);
   }
 }

@@ -35,17 +35,22 @@ class ThreadPool {
  private:
   using Invoke = void (*)(const void* task, int index, int worker);
 
+  /// The tasks of a round that a worker takes first, one line of memory each: a worker finds all it needs in
+  /// its own, and meets others only where they steal.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};  // round, end, begin: a claim is one compare-exchange
+    // Written between rounds, read by whoever holds a claimed task, which keeps the round from ending.
+    Invoke invoke = nullptr;
+    const void* task = nullptr;
+  };
+
   void run_erased(int n_tasks, Invoke invoke, const void* task);
-  int claim();
+  int claim(Share& share, bool is_own);
   void work(int worker);
   void worker_loop(int worker);
 
+  std::vector<Share> shares_;  // one a worker
   std::vector<std::thread> workers_;
-  // Written between rounds, read by whoever holds a claimed task, which keeps the round from ending.
-  Invoke invoke_ = nullptr;
-  const void* task_ = nullptr;
-  alignas(64) std::atomic<uint64_t> tickets_{
-      0};  // number of tasks, next one to claim: a claim is one compare-exchange
   alignas(64) std::atomic<int> done_{0};        // tasks of this round that have ended
   alignas(64) std::atomic<uint32_t> round_{0};  // what idle workers sleep on
   std::atomic<bool> stop_{false};

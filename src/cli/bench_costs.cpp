@@ -24,9 +24,9 @@ double macs(const kernels::PackedMatrix& matrix) {
 }  // namespace
 
 double weight_bytes(const generation::Engine& engine) {
-  auto bytes = static_cast<double>(engine.model().weights.head().bytes.size());
+  auto bytes = static_cast<double>(engine.model().weights.head().n_bytes());
   for_layer_matrices(engine, [&](const kernels::PackedMatrix& matrix) {
-    bytes += static_cast<double>(matrix.bytes.size());
+    bytes += static_cast<double>(matrix.n_bytes());
   });
   return bytes;
 }

@@ -120,13 +120,13 @@ void pack_float_row(TensorType type, PackedFormat format, const std::byte* sourc
 bool PackedMatrix::wants_quantized() const { return format_row(format).code_bits != 0; }
 
 PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
-                  Precision precision, ThreadPool& pool, const SourceDone& done) {
+                  Precision precision, Arena& arena, ThreadPool& pool, const SourceDone& done) {
   PackedMatrix matrix;
   matrix.format = precision == Precision::kFloat32 ? PackedFormat::kF32 : native_format(type);
   matrix.n_rows = n_rows;
   matrix.n_cols = n_cols;
   matrix.group_bytes = group_bytes(matrix.format, n_cols);
-  matrix.bytes = AlignedBuffer<std::byte>(static_cast<size_t>(matrix.n_groups()) * matrix.group_bytes);
+  matrix.bytes = arena.take(matrix.n_bytes());
   const TensorTypeInfo& row = info(type);
   const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
 
@@ -136,7 +136,7 @@ PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, 
     const int end_row = std::min(n_rows, first_row + kGroupsPerTask * kLanes);
     for (int r = first_row; r < end_row; ++r) {
       const std::byte* source = data.data() + static_cast<size_t>(r) * row_bytes;
-      std::byte* group = matrix.bytes.data() + static_cast<size_t>(r / kLanes) * matrix.group_bytes;
+      std::byte* group = matrix.bytes.get() + static_cast<size_t>(r / kLanes) * matrix.group_bytes;
       if (matrix.wants_quantized()) {
         pack_quantized_row(matrix.format, source, n_cols, r % kLanes, group);
       } else {

@@ -4,9 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 
-#include "base/aligned_buffer.h"
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/tensor_type.h"
 #include "base/thread_pool.h"
@@ -41,17 +42,19 @@ enum class PackedFormat : uint8_t {
   kIQ4_NL,
 };
 
-/// A matrix [n_rows, n_cols] in packed form. Rows are padded to a multiple of 16 with zeros. Owns its bytes.
+/// A matrix [n_rows, n_cols] in packed form. Rows are padded to a multiple of 16 with zeros. A copy
+/// shares the bytes.
 struct PackedMatrix {
   PackedFormat format = PackedFormat::kF32;
   int n_rows = 0;
   int n_cols = 0;
-  size_t group_bytes = 0;  // bytes of one group of 16 rows
-  AlignedBuffer<std::byte> bytes;
+  size_t group_bytes = 0;              // bytes of one group of 16 rows
+  std::shared_ptr<std::byte[]> bytes;  // [n_groups, group_bytes]
 
   [[nodiscard]] int n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
+  [[nodiscard]] size_t n_bytes() const { return static_cast<size_t>(n_groups()) * group_bytes; }
   [[nodiscard]] const std::byte* group(int g) const {
-    return bytes.data() + static_cast<size_t>(g) * group_bytes;
+    return bytes.get() + static_cast<size_t>(g) * group_bytes;
   }
   /// Whether the product wants quantised activations (else float32 ones).
   [[nodiscard]] bool wants_quantized() const;
@@ -60,10 +63,11 @@ struct PackedMatrix {
 /// Told of a range of the source that has been packed and will not be read again, on any thread of the pool.
 using SourceDone = std::function<void(std::span<const std::byte>)>;
 
-/// Packs n_rows * n_cols values of `type`. Precondition: `data` holds exactly those (the model layer has
-/// checked shapes). `done` lets the caller give the memory of the source back while the rest is being packed.
+/// Packs n_rows * n_cols values of `type` into a piece of `arena`. Precondition: `data` holds exactly those
+/// (the model layer has checked shapes). `done` lets the caller give the memory of the source back while the
+/// rest is being packed.
 PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
-                  Precision precision, ThreadPool& pool, const SourceDone& done = {});
+                  Precision precision, Arena& arena, ThreadPool& pool, const SourceDone& done = {});
 
 /// Writes row `row` of a packed matrix as float32 [n_cols]: the embedding look-up. Equals decode_row of the
 /// source bits.

@@ -2,56 +2,16 @@
 
 #include <algorithm>
 #include <cassert>
-#include <initializer_list>
 
+#include "model/pass.h"
+#include "model/products.h"
 #include "model/rope.h"
 
 namespace pellucid::model {
 namespace {
 
-// Fixed cuts of the work: how it is cut never depends on the number of threads.
-constexpr int kTokensPerTask = 4;
-constexpr int kMinGroupsPerTask = 4;
-constexpr int kMaxGroupsPerTask = 32;
-constexpr int kTasksPerMatrix = 16;
 constexpr int kMinValuesToShare = 1 << 15;  // to be joined: fewer are joined before another thread wakes
 constexpr int kTasksPerThread = 4;          // of attention, at least: they differ in size
-
-/// Everything one pass refers to; the functions below are its sentences.
-struct Pass {
-  const Model& model;
-  const Batch& batch;
-  Scratch& s;
-  ThreadPool& pool;
-  const Tap& tap;
-
-  [[nodiscard]] const ArchSpec& spec() const { return model.spec; }
-  [[nodiscard]] const kernels::KernelTable& kernels() const { return *model.kernels; }
-  [[nodiscard]] int n_tokens() const { return static_cast<int>(batch.tokens.size()); }
-
-  void watch(std::string_view name, int layer, const float* values, int n_rows, int n_cols) const {
-    if (tap) tap(name, layer, {values, static_cast<size_t>(n_rows) * static_cast<size_t>(n_cols)}, n_rows);
-  }
-};
-
-/// Row t of a row-major matrix.
-template <typename T>
-T* row(T* matrix, int t, int n_cols) {
-  return matrix + static_cast<ptrdiff_t>(t) * n_cols;
-}
-
-/// body(t) for each row, on all threads where there are enough of them.
-template <typename Body>
-void for_rows(ThreadPool& pool, int n_rows, const Body& body) {
-  if (n_rows < 2 * kTokensPerTask) {
-    for (int t = 0; t < n_rows; ++t) body(t);
-    return;
-  }
-  pool.run((n_rows + kTokensPerTask - 1) / kTokensPerTask, [&](int task, int) {
-    const int end = std::min(n_rows, (task + 1) * kTokensPerTask);
-    for (int t = task * kTokensPerTask; t < end; ++t) body(t);
-  });
-}
 
 void normalize(const Pass& p, const Norm& norm, const float* x, int n, float* y) {
   if (p.spec().norm.kind == NormKind::kRms) {
@@ -61,42 +21,13 @@ void normalize(const Pass& p, const Norm& norm, const float* x, int n, float* y)
   }
 }
 
-void add_bias(const Pass& p, const Linear& linear, float* y) {
-  if (linear.bias.size() != 0) p.kernels().add(y, linear.bias.data(), linear.weight.n_rows);
+/// y += bias, for n outputs from `first` on.
+void add_bias(const Pass& p, const Linear& linear, int first, int n, float* y) {
+  if (linear.bias.size() != 0) p.kernels().add(y, linear.bias.data() + first, n);
 }
 
-/// One product of a parallel region: y [n_tokens, matrix rows].
-struct Product {
-  const kernels::PackedMatrix& weight;
-  float* y;
-};
-
-/// Several products of the same activations `x` [n_rows, n_cols], in one parallel region.
-void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
-              std::initializer_list<Product> products) {
-  const kernels::Activations input = p.s.activations(x, n_rows, n_cols);
-  const bool quantized = std::any_of(products.begin(), products.end(),
-                                     [](const Product& o) { return o.weight.wants_quantized(); });
-  if (quantized) {
-    for_rows(p.pool, n_rows, [&](int t) {
-      p.kernels().quantize(row(x, t, n_cols), 1, n_cols, input.quantized.from(t, n_cols));
-    });
-  }
-  const auto groups_per_task = [](const kernels::PackedMatrix& weight) {
-    return std::clamp(weight.n_groups() / kTasksPerMatrix, kMinGroupsPerTask, kMaxGroupsPerTask);
-  };
-  const auto n_tasks = [&](const kernels::PackedMatrix& weight) {
-    return (weight.n_groups() + groups_per_task(weight) - 1) / groups_per_task(weight);
-  };
-  int total = 0;
-  for (const Product& product : products) total += n_tasks(product.weight);
-  p.pool.run(total, [&](int task, int) {
-    const Product* product = products.begin();
-    for (; task >= n_tasks(product->weight); ++product) task -= n_tasks(product->weight);
-    const int step = groups_per_task(product->weight);
-    p.kernels().matmul(product->weight, input, product->y, product->weight.n_rows, task * step,
-                       std::min(product->weight.n_groups(), (task + 1) * step));
-  });
+void add_bias(const Pass& p, const Linear& linear, float* y) {
+  add_bias(p, linear, 0, linear.weight.n_rows, y);
 }
 
 void embed(const Pass& p) {
@@ -237,18 +168,16 @@ void mix_tokens(const Pass& p, int layer) {
   });
 }
 
-/// The attention of one token: each span a task of its own, or each head of it where there are few.
+/// The attention of one token: the heads of a kv head over each span are a task of its own.
 void mix_spans(const Pass& p, int layer, int t) {
   const AttentionSpec& a = p.spec().attention;
   const Visible positions = visible(p, t, layer);
   const int n_spans = positions.n_spans();
-  const bool few = n_spans * a.n_kv_heads < kTasksPerThread * p.pool.size();
-  const int heads = few ? 1 : a.n_heads / a.n_kv_heads;
+  const int heads = a.n_heads / a.n_kv_heads;
   p.s.reserve_spans(n_spans, a.n_heads, a.head_dim);
-  const int tasks_per_span = a.n_heads / heads;
-  p.pool.run(n_spans * tasks_per_span, [&](int index, int) {
-    const int span = index / tasks_per_span;
-    const int head = index % tasks_per_span * heads;
+  p.pool.run(n_spans * a.n_kv_heads, [&](int index, int) {
+    const int span = index / a.n_kv_heads;
+    const int head = index % a.n_kv_heads * heads;
     const int part = span * a.n_heads + head;
     attend(p, layer, t, head, heads, positions.span(span), row(p.s.span_values.data(), part, a.head_dim),
            p.s.span_parts.data() + part);
@@ -299,20 +228,43 @@ void attention_block(const Pass& p, const LayerWeights& w, int layer) {
   p.watch("ffn_inp", layer, p.s.x.data(), p.n_tokens(), n);
 }
 
-/// gate = act(gate) * up, or act(up) where there is no gate: leaves the input of ffn_down in s.up or s.gate.
-const float* activate(const Pass& p, const LayerWeights& w) {
+/// gate = act(gate) * up of a tile, or up = act(up) where there is no gate.
+void activate(const Pass& p, const LayerWeights& w, const Tile& tile) {
   const int n_ff = p.spec().ffn.n_ff;
-  const FfnKind kind = p.spec().ffn.kind;
-  for_rows(p.pool, p.n_tokens(), [&](int t) {
-    float* gate = row(p.s.gate.data(), t, n_ff);
-    float* up = row(p.s.up.data(), t, n_ff);
-    add_bias(p, w.ffn_up, up);
-    add_bias(p, w.ffn_gate, gate);
-    if (kind == FfnKind::kGatedSilu) p.kernels().silu_mul(gate, up, n_ff);
-    if (kind == FfnKind::kGatedGelu) p.kernels().gelu_mul(gate, up, n_ff);
-    if (kind == FfnKind::kGelu) p.kernels().gelu(up, n_ff);
+  const int first = tile.group_begin * kernels::kLanes;
+  const int n = std::min(tile.group_end * kernels::kLanes, n_ff) - first;
+  for (int t = tile.row_begin; t < tile.row_end; ++t) {
+    float* gate = row(p.s.gate.data(), t, n_ff) + first;
+    float* up = row(p.s.up.data(), t, n_ff) + first;
+    add_bias(p, w.ffn_gate, first, n, gate);
+    add_bias(p, w.ffn_up, first, n, up);
+    switch (p.spec().ffn.kind) {
+      case FfnKind::kGatedSilu:
+        p.kernels().silu_mul(gate, up, n);
+        break;
+      case FfnKind::kGatedGelu:
+        p.kernels().gelu_mul(gate, up, n);
+        break;
+      case FfnKind::kGelu:
+        p.kernels().gelu(up, n);
+        break;
+    }
+  }
+}
+
+/// The products of gate and up, each tile activated where it was made: the input of ffn_down.
+const float* project_ffn(const Pass& p, const LayerWeights& w) {
+  const bool gated = p.spec().ffn.kind != FfnKind::kGelu;
+  const Product up{w.ffn_up.weight, p.s.up.data()};
+  const Product gate{w.ffn_gate.weight, p.s.gate.data()};
+  const bool quantized = up.weight.wants_quantized() || (gated && gate.weight.wants_quantized());
+  const Input input(p, p.s.h.data(), p.n_tokens(), p.spec().n_embd, quantized);
+  for_tiles(p, up.weight.n_groups(), p.n_tokens(), [&](const Tile& tile, int worker) {
+    if (gated) multiply(p, input, gate, tile, worker);
+    multiply(p, input, up, tile, worker);
+    activate(p, w, tile);
   });
-  return kind == FfnKind::kGelu ? p.s.up.data() : p.s.gate.data();
+  return gated ? gate.y : up.y;
 }
 
 void ffn_block(const Pass& p, const LayerWeights& w, int layer) {
@@ -320,13 +272,8 @@ void ffn_block(const Pass& p, const LayerWeights& w, int layer) {
   for_rows(p.pool, p.n_tokens(),
            [&](int t) { normalize(p, w.ffn_norm, row(p.s.x.data(), t, n), n, row(p.s.h.data(), t, n)); });
   p.watch("ffn_norm", layer, p.s.h.data(), p.n_tokens(), n);
-  if (p.spec().ffn.kind == FfnKind::kGelu) {
-    multiply(p, p.s.h.data(), p.n_tokens(), n, {{w.ffn_up.weight, p.s.up.data()}});
-  } else {
-    multiply(p, p.s.h.data(), p.n_tokens(), n,
-             {{w.ffn_gate.weight, p.s.gate.data()}, {w.ffn_up.weight, p.s.up.data()}});
-  }
-  multiply(p, activate(p, w), p.n_tokens(), p.spec().ffn.n_ff, {{w.ffn_down.weight, p.s.h.data()}});
+  const float* activated = project_ffn(p, w);
+  multiply(p, activated, p.n_tokens(), p.spec().ffn.n_ff, {{w.ffn_down.weight, p.s.h.data()}});
   add_block(p, w.ffn_down, w.post_ffw_norm);
   p.watch("ffn_out", layer, p.s.h.data(), p.n_tokens(), n);
   p.watch("l_out", layer, p.s.x.data(), p.n_tokens(), n);

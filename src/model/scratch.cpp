@@ -5,6 +5,7 @@
 namespace pellucid::model {
 namespace {
 size_t area(int rows, int cols) { return static_cast<size_t>(rows) * static_cast<size_t>(cols); }
+int widest(const ArchSpec& spec) { return std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff}); }
 }  // namespace
 
 size_t Scratch::float_bytes_of_token(const ArchSpec& spec) {
@@ -24,9 +25,16 @@ Scratch::Scratch(const ArchSpec& spec, int tokens)
       up(area(tokens, spec.ffn.n_ff)),
       cos(area(tokens, spec.rope.n_rot)),
       sin(area(tokens, spec.rope.n_rot)),
-      quantized(static_cast<size_t>(tokens),
-                static_cast<size_t>(std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff}))),
-      parts(area(tokens, spec.attention.n_heads)) {}
+      quantized(static_cast<size_t>(tokens), static_cast<size_t>(widest(spec))),
+      parts(area(tokens, spec.attention.n_heads)),
+      widest_(widest(spec)) {}
+
+uint64_t Scratch::new_private_rows(int n_workers) {
+  while (private_rows.size() < static_cast<size_t>(n_workers)) {
+    private_rows.push_back({kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_)), 0});
+  }
+  return ++last_id_;
+}
 
 void Scratch::reserve_spans(int n_spans, int n_heads, int head_dim) {
   const size_t needed = area(n_spans, n_heads);
@@ -34,10 +42,6 @@ void Scratch::reserve_spans(int n_spans, int n_heads, int head_dim) {
   const size_t roomy = needed + needed / 2;
   span_parts = AlignedBuffer<kernels::AttentionPart>(roomy);
   span_values = AlignedBuffer<float>(roomy * static_cast<size_t>(head_dim));
-}
-
-kernels::Activations Scratch::activations(const float* floats, int n_tokens, int n_cols) {
-  return {floats, quantized.rows(), n_tokens, n_cols};
 }
 
 }  // namespace pellucid::model

@@ -1,6 +1,7 @@
 // The activation buffers of a forward pass, sized once for the largest batch and used again by every step.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -8,6 +9,15 @@
 #include "model/spec.h"
 
 namespace pellucid::model {
+
+/// Batches of fewer rows than this are too small for their rows to be spread over threads.
+inline constexpr int kFewRows = 8;
+
+/// Few rows of quantised activations, of one worker.
+struct alignas(64) PrivateRows {
+  kernels::QuantizedBuffer rows;
+  uint64_t id = 0;  // of what they hold
+};
 
 /// Rows are batch tokens. Not shared between concurrent passes.
 struct Scratch {
@@ -31,14 +41,18 @@ struct Scratch {
   AlignedBuffer<kernels::AttentionPart> parts;       // [max_tokens, n_heads]
   AlignedBuffer<kernels::AttentionPart> span_parts;  // [spans, n_heads] of one token, grown with the context
   AlignedBuffer<float> span_values;                  // [spans, n_heads, head_dim]
+  std::vector<PrivateRows> private_rows;             // one a worker
   std::vector<double> frequencies;                   // [n_rot / 2], made at the first pass
   std::vector<double> local_frequencies;
 
+  /// Has private rows for so many workers, and gives the id of those to come; never 0.
+  uint64_t new_private_rows(int n_workers);
   /// Makes room for the spans of one token's attention.
   void reserve_spans(int n_spans, int n_heads, int head_dim);
 
-  /// `floats` [n_tokens, n_cols] with room for its quantised form.
-  kernels::Activations activations(const float* floats, int n_tokens, int n_cols);
+ private:
+  int widest_;  // input of a product
+  uint64_t last_id_ = 0;
 };
 
 }  // namespace pellucid::model

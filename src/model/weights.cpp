@@ -31,7 +31,7 @@ class Binder {
     const size_t row_bytes = tensor->data.size() / static_cast<size_t>(rows.total);
     const auto part = tensor->data.subspan(static_cast<size_t>(rows.begin) * row_bytes,
                                            static_cast<size_t>(rows.count) * row_bytes);
-    out = kernels::pack(tensor->type, part, rows.count, n_cols, precision_, pool_,
+    out = kernels::pack(tensor->type, part, rows.count, n_cols, precision_, arena_, pool_,
                         [this](std::span<const std::byte> done) { release(done); });
     return {};
   }
@@ -114,6 +114,7 @@ class Binder {
 
   const gguf::File& file_;
   kernels::Precision precision_;
+  Arena arena_;
   ThreadPool& pool_;
   std::unordered_set<std::string_view> used_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -43,6 +44,18 @@ TEST(ThreadPool, StartsAndEndsOften) {
     if (i % 2 == 0) pool.run(10, [&](int index, int) { sum += index; });
     EXPECT_EQ(sum.load(), i % 2 == 0 ? 45 : 0);
   }
+}
+
+TEST(ThreadPool, AWorkerWithoutTasksTakesThoseOfOthers) {
+  ThreadPool pool(2);
+  std::array<std::atomic<int>, 2> by{};
+  // The first half are one worker's own and take long; the other's are done at once.
+  pool.run(40, [&](int index, int worker) {
+    ++by[static_cast<size_t>(worker)];
+    if (index < 20) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  });
+  EXPECT_EQ(by[0] + by[1], 40);
+  EXPECT_GT(by[1], 20);
 }
 
 double processor_seconds() {

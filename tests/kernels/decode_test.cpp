@@ -88,13 +88,14 @@ TEST(Half, RoundsToNearestEven) {
 TEST(Pack, RowsComeBackAsDecoded) {
   Rng rng(1);
   ThreadPool pool(2);
+  Arena arena;
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
       for (const int n_cols : {256, 768}) {
         const int n_rows = 1051;  // some tasks of whole groups, and part of a group
         const auto data = random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kWild, rng);
         std::atomic<size_t> n_done{0};
-        const PackedMatrix matrix = pack(row.type, data, n_rows, n_cols, precision, pool,
+        const PackedMatrix matrix = pack(row.type, data, n_rows, n_cols, precision, arena, pool,
                                          [&](std::span<const std::byte> part) { n_done += part.size(); });
         EXPECT_EQ(n_done.load(), data.size());
         const size_t row_bytes = static_cast<size_t>(n_cols) / row.block_values * row.block_bytes;
@@ -116,7 +117,7 @@ TEST(Pack, StaysCloseToTheSourceSize) {
     const int n_cols = 1536;
     const std::vector<std::byte> data = random_weights(row.type, int64_t{64} * n_cols, Weights::kPlain, rng);
     const PackedMatrix matrix = pack_one(row.type, data, 64, n_cols);
-    EXPECT_LE(static_cast<double>(matrix.bytes.size()), 1.04 * static_cast<double>(data.size())) << row.name;
+    EXPECT_LE(static_cast<double>(matrix.n_bytes()), 1.04 * static_cast<double>(data.size())) << row.name;
   }
 }
 

@@ -212,7 +212,8 @@ inline std::string type_name(TensorType type) { return std::string(info(type).na
 inline PackedMatrix pack_one(TensorType type, std::span<const std::byte> data, int n_rows, int n_cols,
                              Precision precision = Precision::kNative) {
   ThreadPool pool(1);
-  return pack(type, data, n_rows, n_cols, precision, pool);
+  Arena arena;
+  return pack(type, data, n_rows, n_cols, precision, arena, pool);
 }
 
 }  // namespace pellucid::kernels::test

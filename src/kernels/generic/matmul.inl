@@ -120,7 +120,7 @@ struct Product {
   int64_t y_stride;
 
   [[nodiscard]] const std::byte* group(int g) const {
-    return w.bytes.data() + static_cast<size_t>(g) * w.group_bytes;
+    return w.bytes.get() + static_cast<size_t>(g) * w.group_bytes;
   }
   void store(int g, int token, F32 sums) const {  // rows beyond n_rows are left alone
     const int left = w.n_rows - g * kLanes;
@@ -194,6 +194,16 @@ template <PackedFormat kFormat, int kCount, int kGroups, int kTokens>
   add_block<kFormat, FineDigit>(p, group, block, first_block, some, acc);
 }
 
+/// The fine digits of n tokens, kCount together while there are as many, then half as many.
+template <PackedFormat kFormat, int kCount, int kGroups, int kTokens>
+[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block, int64_t first_block,
+                                                const int* token, int n, Sums<kGroups, kTokens>& acc) {
+  for (; n >= kCount; n -= kCount, token += kCount) {
+    add_fine<kFormat, kCount>(p, group, block, first_block, token, acc);
+  }
+  if constexpr (kCount > 1) add_all_fine<kFormat, kCount / 2>(p, group, block, first_block, token, n, acc);
+}
+
 template <PackedFormat kFormat, int kGroups, int kTokens>
 void quantized_tile(const Product& p, int group, int token) {
   const int n_blocks = p.w.n_cols / kBlockValues;
@@ -211,11 +221,7 @@ void quantized_tile(const Product& p, int group, int token) {
       fine[n_fine] = t;
       n_fine += p.x.quantized.is_fine[first_block + int64_t{t} * n_blocks];
     }
-    int t = 0;
-    if constexpr (kTokens > 1) {
-      for (; t + 2 <= n_fine; t += 2) add_fine<kFormat, 2>(p, group, block, first_block, fine + t, acc);
-    }
-    if (t < n_fine) add_fine<kFormat, 1>(p, group, block, first_block, fine + t, acc);
+    add_all_fine<kFormat, kTokens < 4 ? kTokens : 4>(p, group, block, first_block, fine, n_fine, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);
