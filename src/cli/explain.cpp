@@ -4,6 +4,7 @@
 
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/explain_compare.h"
 #include "cli/explain_logits.h"
 #include "cli/explain_report.h"
 #include "cli/json.h"
@@ -22,6 +23,7 @@ struct ExplainCommand {
   int steps = 1;
   size_t top = 10;
   ExplainLogitsOptions given;  // empty where a model is to run
+  std::optional<std::string> compare;
   std::optional<size_t> width;
   ColourChoice colour = ColourChoice::kAuto;
   Format format = Format::kText;
@@ -51,9 +53,17 @@ class StepWriter {
     return flush_output();
   }
 
+  /// The one step of a comparison, which is all there is.
+  Result<void> add(const ComparedStep& compared) {
+    if (format_ == Format::kText) return write_output((first_ ? "" : "\n") + compare_text(compared, style_));
+    comparison_ = compare_json(compared);
+    return {};
+  }
+
   Result<void> finish(boost::json::object head) {
     if (format_ == Format::kText) return {};
-    head["steps"] = std::move(steps_);
+    if (!steps_.empty()) head["steps"] = std::move(steps_);
+    for (auto& [key, value] : comparison_) head[key] = std::move(value);
     return write_json(head);
   }
 
@@ -61,8 +71,35 @@ class StepWriter {
   Format format_;
   ReportStyle style_;
   boost::json::array steps_;
+  boost::json::object comparison_;
   bool first_ = true;
 };
+
+/// The dialects that are compared, each with what was given besides.
+Result<std::vector<DialectSettings>> compared_dialects(const ExplainCommand& command) {
+  PELLUCID_TRY(const std::vector<sampling::Dialect> dialects, parse_dialects(*command.compare));
+  std::vector<DialectSettings> all;
+  for (const sampling::Dialect& dialect : dialects) {
+    SamplingOptions options = command.sampling;
+    options.dialect = dialect.name;
+    PELLUCID_TRY(sampling::Settings settings, apply(options, {}));
+    all.push_back({dialect, std::move(settings)});
+  }
+  return all;
+}
+
+Result<int> compare_given(const ExplainCommand& command) {
+  PELLUCID_TRY(const std::vector<DialectSettings> dialects, compared_dialects(command));
+  ExplainLogitsOptions options = command.given;
+  options.seed = seed_or_random(command.sampling);
+  PELLUCID_TRY(const GivenStep given, given_step(options));
+  PELLUCID_TRY(ComparedStep compared, compare_step(given.logits, dialects, given.address, command.top));
+  for (auto& [dialect, step] : compared.dialects) tell_texts(given, command.prompt.value_or(""), step);
+  StepWriter writer(command);
+  PELLUCID_CHECK(writer.add(compared));
+  PELLUCID_CHECK(writer.finish({{"seed", options.seed}}));
+  return 0;
+}
 
 Result<int> explain_given(const ExplainCommand& command) {
   ExplainLogitsOptions options = command.given;
@@ -89,49 +126,86 @@ std::vector<PromptToken> shown(const tokenizer::Tokenizer& tokenizer, std::span<
   return tokens;
 }
 
-Result<int> explain_model(const ExplainCommand& command) {
-  PELLUCID_TRY(std::string context, text_or_stdin(command.prompt));
-  if (context.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
-  PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
-  generation::Engine& engine = *loaded.engine;
-  PELLUCID_TRY(const std::vector<int32_t> prompt, engine.tokenizer().encode(context));
-  PELLUCID_TRY(const sampling::Settings base, engine.default_settings());
-  generation::GenerateOptions options;
-  PELLUCID_TRY(options.settings, apply(command.sampling, base));
-  options.seed = seed_or_random(command.sampling);
-  options.max_tokens = command.steps;
+/// A step of a model, and the text so far.
+void tell_texts(const tokenizer::Tokenizer& tokenizer, const std::string& context, ExplainedStep& step) {
+  step.label = [&tokenizer](int32_t id) { return label_of(tokenizer, id); };
+  step.context = context;
+  step.continued = context + step.label(step.draw.token);
+}
 
+/// A prompt, ready to be continued.
+struct ModelRun {
+  LoadedEngine loaded;
+  std::string text;
+  std::vector<int32_t> prompt;
+  generation::GenerateOptions options;
+  std::vector<DialectSettings> dialects;  // empty where none are compared
+};
+
+Result<ModelRun> prepare(const ExplainCommand& command) {
+  ModelRun run;
+  PELLUCID_TRY(run.text, text_or_stdin(command.prompt));
+  if (run.text.empty())
+    return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
+  if (command.compare) {
+    PELLUCID_TRY(run.dialects, compared_dialects(command));
+  }
+  PELLUCID_TRY(run.loaded, load_engine(command.model));
+  PELLUCID_TRY(run.prompt, run.loaded.engine->tokenizer().encode(run.text));
+  PELLUCID_TRY(const sampling::Settings base, run.loaded.engine->default_settings());
+  PELLUCID_TRY(run.options.settings, apply(command.sampling, base));
+  if (command.compare) run.options.settings = run.dialects.front().settings;
+  run.options.seed = seed_or_random(command.sampling);
+  run.options.max_tokens = command.steps;
+  return run;
+}
+
+/// One step, or what the dialects make of it; its token is appended to the run's text.
+Result<void> show(ModelRun& run, const generation::StepView& view, size_t top, StepWriter& writer) {
+  const tokenizer::Tokenizer& tokenizer = run.loaded.engine->tokenizer();
+  const DrawAddress address{{}, run.options.seed, run.options.stream, static_cast<uint64_t>(view.index)};
+  if (!run.dialects.empty()) {
+    PELLUCID_TRY(ComparedStep compared,
+                 compare_step(view.logits, run.dialects, address, top, view.context, view.state));
+    for (auto& [dialect, step] : compared.dialects) tell_texts(tokenizer, run.text, step);
+    return writer.add(compared);
+  }
+  PELLUCID_TRY(ExplainedStep step,
+               explain_step(view.logits, run.options.settings, address, top, view.context, view.state));
+  tell_texts(tokenizer, run.text, step);
+  run.text = step.continued;
+  return writer.add(step);
+}
+
+boost::json::object head_of(const ModelRun& run, std::span<const PromptToken> prompt,
+                            const generation::Generation& done) {
+  boost::json::object head{
+      {"model", run.loaded.path}, {"prompt_tokens", to_json(run.prompt)}, {"prompt", prompt_json(prompt)}};
+  if (run.dialects.empty()) head["tokens"] = to_json(done.tokens);
+  head["seed"] = run.options.seed;
+  if (run.dialects.empty()) head["settings"] = generation::settings_json(run.options.settings);
+  return head;
+}
+
+Result<int> explain_model(const ExplainCommand& command) {
+  PELLUCID_TRY(ModelRun run, prepare(command));
+  generation::Engine& engine = *run.loaded.engine;
   StepWriter writer(command);
-  const std::vector<PromptToken> prompt_tokens = shown(engine.tokenizer(), prompt);
+  const std::vector<PromptToken> prompt = shown(engine.tokenizer(), run.prompt);
   bool started = false;
   const InterruptFlag interrupt;
-  options.cancelled = [&interrupt] { return interrupt.raised(); };
-  const auto show = [&](const generation::StepView& view) -> Result<void> {
-    if (!std::exchange(started, true)) PELLUCID_CHECK(writer.prompt(prompt_tokens));
-    const DrawAddress address{{}, options.seed, options.stream, static_cast<uint64_t>(view.index)};
-    PELLUCID_TRY(ExplainedStep step,
-                 explain_step(view.logits, options.settings, address, command.top, view.context, view.state));
-    step.label = [&engine](int32_t id) { return label_of(engine.tokenizer(), id); };
-    step.context = context;
-    context += step.label(step.draw.token);
-    step.continued = context;
-    return writer.add(step);
-  };
-  Result<void> shown;
+  run.options.cancelled = [&interrupt] { return interrupt.raised(); };
+  Result<void> written;
   const auto observe = [&](const generation::StepView& view) {
-    shown = show(view);
-    return shown.ok() && !interrupt.raised();
+    if (!std::exchange(started, true)) written = writer.prompt(prompt);
+    if (written.ok()) written = show(run, view, command.top, writer);
+    return written.ok() && !interrupt.raised();
   };
   generation::Sequence sequence = engine.new_sequence();
   PELLUCID_TRY(const generation::Generation done,
-               generation::generate(engine, sequence, prompt, options, observe));
-  PELLUCID_CHECK(shown);
-  PELLUCID_CHECK(writer.finish({{"model", loaded.path},
-                                {"prompt_tokens", to_json(prompt)},
-                                {"prompt", prompt_json(prompt_tokens)},
-                                {"tokens", to_json(done.tokens)},
-                                {"seed", options.seed},
-                                {"settings", generation::settings_json(options.settings)}}));
+               generation::generate(engine, sequence, run.prompt, run.options, observe));
+  PELLUCID_CHECK(written);
+  PELLUCID_CHECK(writer.finish(head_of(run, prompt, done)));
   return interrupt.raised() ? kInterrupted : 0;
 }
 
@@ -151,7 +225,8 @@ void add_given_options(CLI::App& command, ExplainLogitsOptions& given) {
 Result<int> explain(const ExplainCommand& command) {
   const ExplainLogitsOptions& given = command.given;
   const bool without_model = given.logits || given.probabilities || given.labels || given.draw;
-  return without_model ? explain_given(command) : explain_model(command);
+  if (!without_model) return explain_model(command);
+  return command.compare ? compare_given(command) : explain_given(command);
 }
 
 }  // namespace
@@ -173,6 +248,10 @@ void add_explain(CLI::App& app, Action& action) {
   add_sampling_options(*command, options->sampling);
   add_given_options(*command, options->given);
   for (const char* given : {"--logits", "--probs"}) steps->excludes(command->get_option(given));
+  command->add_option("--compare", options->compare, "one step by several dialects, and where they part")
+      ->type_name("A,B,...")
+      ->excludes(steps)
+      ->excludes(command->get_option("--dialect"));
   command
       ->add_option("--width", options->width,
                    "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")

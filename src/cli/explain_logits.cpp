@@ -94,29 +94,38 @@ Result<std::vector<float>> parse_floats(const std::string& name, const std::stri
   return numbers;
 }
 
-Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options) {
-  PELLUCID_TRY(const std::vector<float> row, logits_of(options));
-  std::vector<std::string> labels;
+Result<GivenStep> given_step(const ExplainLogitsOptions& options) {
+  GivenStep given;
+  PELLUCID_TRY(given.logits, logits_of(options));
+  const size_t n = given.logits.size();
   if (options.labels) {
-    labels = split(*options.labels);
-    if (labels.size() != row.size()) {
+    given.labels = split(*options.labels);
+    if (given.labels.size() != n) {
       return refused("--labels",
-                     fmt::format("{} for {}", counted(labels.size(), "label"), counted(row.size(), "token")));
+                     fmt::format("{} for {}", counted(given.labels.size(), "label"), counted(n, "token")));
     }
   } else {
-    for (size_t id = 0; id < row.size(); ++id) labels.push_back(fmt::format("#{}", id));
+    for (size_t id = 0; id < n; ++id) given.labels.push_back(fmt::format("#{}", id));
   }
-  DrawAddress address;
-  address.seed = options.seed;
+  given.address.seed = options.seed;
   if (options.draw) {
-    address.u = parse_number<double>(*options.draw);
-    if (!address.u)
+    given.address.u = parse_number<double>(*options.draw);
+    if (!given.address.u)
       return refused("--draw", fmt::format("'{}' is not a number", options.draw->substr(0, 40)));
   }
-  PELLUCID_TRY(ExplainedStep step, explain_step(row, options.settings, address, options.top));
-  step.context = options.context;
-  step.continued = joined(options.context, labels[static_cast<size_t>(step.draw.token)]);
-  step.label = [labels = std::move(labels)](int32_t id) { return labels[static_cast<size_t>(id)]; };
+  return given;
+}
+
+void tell_texts(const GivenStep& given, const std::string& context, ExplainedStep& step) {
+  step.context = context;
+  step.continued = joined(context, given.labels[static_cast<size_t>(step.draw.token)]);
+  step.label = [labels = given.labels](int32_t id) { return labels[static_cast<size_t>(id)]; };
+}
+
+Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options) {
+  PELLUCID_TRY(const GivenStep given, given_step(options));
+  PELLUCID_TRY(ExplainedStep step, explain_step(given.logits, options.settings, given.address, options.top));
+  tell_texts(given, options.context, step);
   return step;
 }
 

@@ -27,9 +27,22 @@ struct ExplainLogitsOptions {
 /// Numbers separated by commas; "-inf" is one. Errors: kUsage with `name`, the entry and its place.
 Result<std::vector<float>> parse_floats(const std::string& name, const std::string& text);
 
-/// The step, ready for explain_text() or explain_json(). Errors: kUsage (lists that don't parse or don't
-/// match, a probability outside [0, 1], both or neither list, NaN, +inf, all -inf, a draw outside [0, 1),
-/// settings).
+/// The same, checked.
+struct GivenStep {
+  std::vector<float> logits;
+  std::vector<std::string> labels;  // one for each
+  DrawAddress address;
+};
+
+/// Errors: kUsage (lists that don't parse or don't match, a probability outside [0, 1], both or neither list,
+/// NaN, +inf, all -inf, a draw that is no number).
+Result<GivenStep> given_step(const ExplainLogitsOptions& options);
+
+/// Tells a step made from `given` its texts.
+void tell_texts(const GivenStep& given, const std::string& context, ExplainedStep& step);
+
+/// The step, ready for explain_text() or explain_json(). Errors: those of given_step(), and kUsage (a
+/// draw outside [0, 1), settings).
 Result<ExplainedStep> explain_logits(const ExplainLogitsOptions& options);
 
 }  // namespace pellucid::cli

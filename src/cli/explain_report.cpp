@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/explain_lines.h"
 #include "cli/explain_table.h"
 #include "cli/explain_terms.h"
 #include "cli/folded_line.h"
@@ -18,35 +19,6 @@
 
 namespace pellucid::cli {
 namespace {
-
-using sampling::StageReport;
-
-/// A line below the table.
-FoldedLine labelled(std::string_view name, const ReportStyle& style) {
-  constexpr size_t kComfortable = 60;
-  return {fmt::format("  {}", name), style.width < kComfortable ? 14U : 16U, style};
-}
-
-std::string stage_lines(const ExplainedStep& step, const ReportStyle& style) {
-  std::string text;
-  for (const StageReport& report : step.chain.result.reports) {
-    const sampling::StageRow& stage = sampling::row(report.stage);
-    FoldedLine line = labelled(spoken(stage.name), style);
-    if (report.skipped) {
-      line.words(fmt::format("skipped: {} changes nothing", report.setting));
-    } else {
-      line.words(with_groups(stage.summary(report)) +
-                 (report.removed() == 0 && report.entropy_bits ? ";" : ""));
-      if (report.removed() != 0) {
-        line.word(
-            fmt::format("({}){}", percent(report.mass_kept.value_or(1)), report.entropy_bits ? ";" : ""));
-      }
-      if (report.entropy_bits) line.word(fmt::format("{:.2f} bits", *report.entropy_bits));
-    }
-    text += line.str();
-  }
-  return text;
-}
 
 /// The candidates end to end on [0, 1), and where u fell.
 std::string strip(const ExplainedStep& step, const ReportStyle& style) {
@@ -72,8 +44,8 @@ std::string source_lines(const RandomDraw& random, const ReportStyle& style) {
   const DrawAddress address = address_of(random);
   const std::string from =
       fmt::format("Philox4x32-10: seed {}, stream {}, step {}", address.seed, address.stream, address.step);
-  return labelled("u", style).words(fmt::format("{} / 2^53", random.integer)).str() +
-         labelled("from", style).words(from).str();
+  return report_line("u", style).words(fmt::format("{} / 2^53", random.integer)).str() +
+         report_line("from", style).words(from).str();
 }
 
 /// How nearly it was another token.
@@ -82,7 +54,7 @@ std::string closeness_lines(const ExplainedStep& step, const ReportStyle& style)
   const auto flag = [&](FoldedLine& line) {
     if (near_tie(step)) line.word(" << near tie", kYellow);
   };
-  FoldedLine margin = labelled("margin", style);
+  FoldedLine margin = report_line("margin", style);
   if (step.chain.result.candidates.size() == 1) {
     margin.words(fmt::format("{}one token is left, any u gives it", greedy ? "greedy: " : "only "));
   } else {
@@ -90,30 +62,24 @@ std::string closeness_lines(const ExplainedStep& step, const ReportStyle& style)
     flag(margin);
   }
   if (!step.gap) return margin.str();
-  FoldedLine gap = labelled("gap", style);
+  FoldedLine gap = report_line("gap", style);
   gap.words(fmt::format("{} between the logits of the two best", number(*step.gap)));
   if (greedy) flag(gap);
   return margin.str() + gap.str();
 }
 
 std::string draw_lines(const ExplainedStep& step, const ReportStyle& style) {
-  constexpr size_t kWidest = 40;
-  const sampling::Draw& draw = step.draw;
-  FoldedLine line = labelled("draw", style);
-  line.words(fmt::format("u = {} in", draw.u));
-  line.word(fmt::format("[{:.4g}, {:.4g})", draw.low, draw.high)).word("->");
-  line.word(quoted_token(step.label(draw.token), std::min(kWidest, style.width - 16)), kBoldGreen);
-  std::string text = line.str();
-  if (draw.random) text += source_lines(*draw.random, style);
+  std::string text = draw_line(step, style);
+  if (step.draw.random) text += source_lines(*step.draw.random, style);
   text += strip(step, style);
-  text += labelled("probability", style).words(number(draw.probability)).str();
+  text += report_line("probability", style).words(number(step.draw.probability)).str();
   return text + closeness_lines(step, style);
 }
 
 /// The text before and after; what is too long gives up its beginning.
 std::string text_line(const ExplainedStep& step, const ReportStyle& style) {
   constexpr std::string_view kArrow = "-> ";
-  FoldedLine line = labelled("text", style);
+  FoldedLine line = report_line("text", style);
   const size_t room = line.room();
   line.word(quoted_tail(step.context, room));
   line.word(std::string(kArrow) + quoted_tail(step.continued, room - kArrow.size()));
@@ -165,11 +131,8 @@ std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& 
 }
 
 std::string explain_text(const ExplainedStep& step, const ReportStyle& style) {
-  const std::string where = fmt::format("step {} after ", step.step);
-  std::string text = styled(where, kBold, style.colour);
-  text += quoted_tail(step.context, style.width - where.size());
-  text += "\n\n" + explain_table(step, style) + '\n' + stage_lines(step, style) + draw_lines(step, style);
-  return text + text_line(step, style);
+  return step_title(step, style) + explain_table(step, style) + '\n' + stage_lines(step, style) +
+         draw_lines(step, style) + text_line(step, style);
 }
 
 }  // namespace pellucid::cli

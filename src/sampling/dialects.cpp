@@ -65,7 +65,7 @@ constexpr std::array kDialects{
 
 std::span<const Dialect> dialects() { return kDialects; }
 
-Result<Settings> dialect_settings(std::string_view name) {
+Result<Dialect> find_dialect(std::string_view name) {
   const auto found = std::ranges::find(kDialects, name, &Dialect::name);
   if (found == kDialects.end()) {
     std::string names;
@@ -76,8 +76,13 @@ Result<Settings> dialect_settings(std::string_view name) {
     return Error{ErrorCode::kUsage, "setting dialect",
                  fmt::format("'{}' is not one of {}", name.substr(0, 40), names)};
   }
+  return *found;
+}
+
+Result<Settings> dialect_settings(std::string_view name) {
+  PELLUCID_TRY(const Dialect dialect, find_dialect(name));
   Settings settings;
-  std::string_view words = found->settings;
+  std::string_view words = dialect.settings;
   while (!words.empty()) {
     const std::string_view word = words.substr(0, words.find(' '));
     const size_t equals = word.find('=');

@@ -18,7 +18,10 @@ struct Dialect {
 /// pellucid's own comes first.
 std::span<const Dialect> dialects();
 
-/// The settings of a dialect. Errors: kUsage, with the names there are.
+/// Errors: kUsage, with the names there are.
+Result<Dialect> find_dialect(std::string_view name);
+
+/// The settings of a dialect. Errors: as find_dialect().
 Result<Settings> dialect_settings(std::string_view name);
 
 }  // namespace pellucid::sampling
