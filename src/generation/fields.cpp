@@ -33,10 +33,9 @@ std::optional<double> number_of(const json::value& value) {
 /// A value as a message shows it.
 std::string shown(const json::value& value) {
   constexpr size_t kLongest = 40;
-  if (value.is_object()) return "an object";
-  if (value.is_array()) return "a list";
-  if (value.is_string() && value.get_string().size() > kLongest) return "a long text";
-  return json::serialize(value);
+  const std::string text = json::serialize(value);
+  if (text.size() <= kLongest) return text;
+  return value.is_object() ? "an object" : value.is_array() ? "a list" : "a long text";
 }
 
 }  // namespace

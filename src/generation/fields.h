@@ -25,6 +25,8 @@ class Fields {
   void refuse(std::string problem);
 
   [[nodiscard]] bool has(std::string_view name) const;
+  /// The field is not what is wanted, in words.
+  void wrong(std::string_view name, std::string_view wanted);
 
   uint64_t whole(std::string_view name, uint64_t least, uint64_t most);
   int integer(std::string_view name, int least, int most);
@@ -66,7 +68,6 @@ class Fields {
   Fields(const boost::json::value& value, std::string where);
   const boost::json::value& value(std::string_view name);
   [[nodiscard]] std::string path(std::string_view name) const;
-  void wrong(std::string_view name, std::string_view wanted);
 
   std::string where_;  // "" or "draw"
   const boost::json::object* members_;

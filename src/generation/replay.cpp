@@ -19,7 +19,7 @@ std::optional<std::string> end_difference(const Generation& done, const TraceBra
   }
   if (!recorded.end || recorded.end->finish_reason == to_string(FinishReason::kCancelled))
     return std::nullopt;
-  if (recorded.end->finish_reason == to_string(done.finish_reason)) return std::nullopt;
+  if (!recorded.end || recorded.end->finish_reason == to_string(done.finish_reason)) return std::nullopt;
   return fmt::format("the end: it is by {}, recorded is {}", to_string(done.finish_reason),
                      recorded.end->finish_reason);
 }
@@ -45,8 +45,8 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
   GenerateOptions options = options_of(trace, *branch);
   options.speculate = speculate;
   options.cancelled = cancelled;
+  // A run that was stopped is replayed up to there.
   const bool cut = !branch->end || branch->end->finish_reason == to_string(FinishReason::kCancelled);
-  if (cut) options.max_tokens = branch->n_tokens();  // it was stopped there
 
   Replayed result;
   Result<void> status;
@@ -68,7 +68,8 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
   };
   const auto observe = [&](const StepView& view) {
     status = compare(view);
-    return status.ok() && !result.difference && !(cancelled && cancelled());
+    const bool all = cut && view.index + 1 == branch->n_tokens();
+    return status.ok() && !result.difference && !all && !(cancelled && cancelled());
   };
   Sequence sequence = engine.new_sequence();
   PELLUCID_TRY(const Generation done, branch_off(engine, sequence, trace.prompt_tokens, options, observe));

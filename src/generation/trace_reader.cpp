@@ -151,7 +151,7 @@ std::array<uint32_t, n> words_in(Fields& fields, std::string_view name) {
     words[i] = static_cast<uint32_t>(word.whole("word", 0, std::numeric_limits<uint32_t>::max()));
     good = word.ok();
   }
-  if (!good) fields.refuse(fmt::format("{} is not a list of {} numbers of 32 bits", name, n));
+  if (!good) fields.wrong(name, fmt::format("a list of {} numbers of 32 bits", n));
   return words;
 }
 

@@ -1,0 +1,477 @@
+"""Traces by the command line: their schema, replay, what-if, branch and tree; and traces that nobody should
+have written."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import tiny_model
+from test_bad_input import BINARY, REAL_MODEL, ROOT, assert_failed, assert_usage, pellucid
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs/trace.schema.json").read_text()))
+RUNS = {
+    "plain": ["--temperature", "1.5"],
+    "greedy": ["--temperature", "0"],
+    "whole vocabulary": ["--top-k", "0", "--top-p", "1"],
+    "stateful": ["--mirostat", "2", "--xtc-probability", "0.5", "--dry-multiplier", "1", "--logit-bias", "5=-inf"],
+    "stopped": ["--stop", "e", "--ignore-eos"],
+    "dialect": ["--dialect", "llamacpp", "--no-speculate", "--kv-type", "f32", "--precision", "f32", "--ctx", "40"],
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return tiny_model.write(tmp_path_factory.mktemp("trace") / "tiny.gguf")
+
+
+def record(model: Path, folder: Path, *more, seed=7, tokens=24) -> Path:
+    trace = folder / "run.jsonl"
+    options = ["--seed", str(seed), "-n", str(tokens), "--trace", trace, "--trace-logits", folder / "run.f32"]
+    ended = pellucid("generate", "the thing", "-m", model, *options, "--format", "json", *more)
+    assert ended.code == 0, ended
+    return trace
+
+
+def records(trace: Path) -> list[dict]:
+    return [json.loads(line) for line in trace.read_bytes().decode().splitlines()]
+
+
+def steps(trace: Path, branch=0) -> list[dict]:
+    return [each for each in records(trace) if each["record"] == "step" and each["branch"] == branch]
+
+
+def rewrite(trace: Path, edited: list[dict]) -> None:
+    trace.write_text("".join(json.dumps(each) + "\n" for each in edited))
+
+
+def good(ended) -> str:
+    assert ended.code == 0, ended
+    return ended.out.decode()
+
+
+def xxh64(data: bytes) -> str:
+    """Written from the specification, apart from the one of the engine."""
+    mask = (1 << 64) - 1
+    p1, p2, p3 = 11400714785074694791, 14029467366897019727, 1609587929392839161
+    p4, p5 = 9650029242287828579, 2870177450012600261
+
+    def turn(x: int, n: int) -> int:
+        return ((x << n) | (x >> (64 - n))) & mask
+
+    def mix(total: int, word: int) -> int:
+        return turn((total + word * p2) & mask, 31) * p1 & mask
+
+    words = np.frombuffer(data[: len(data) // 8 * 8], "<u8").tolist()
+    whole = len(data) // 32 * 4
+    digest = p5
+    if whole:
+        sums = [(p1 + p2) & mask, p2, 0, -p1 & mask]
+        for i in range(0, whole, 4):
+            sums = [mix(sums[k], words[i + k]) for k in range(4)]
+        digest = sum(turn(each, n) for each, n in zip(sums, (1, 7, 12, 18), strict=True)) & mask
+        for each in sums:
+            digest = ((digest ^ mix(0, each)) * p1 + p4) & mask
+    digest = (digest + len(data)) & mask
+    for word in words[whole:]:
+        digest = (turn(digest ^ mix(0, word), 27) * p1 + p4) & mask
+    rest = data[len(words) * 8 :]
+    if len(rest) >= 4:
+        digest = (turn(digest ^ int.from_bytes(rest[:4], "little") * p1 & mask, 23) * p2 + p3) & mask
+        rest = rest[4:]
+    for byte in rest:
+        digest = turn(digest ^ byte * p5 & mask, 11) * p1 & mask
+    digest = (digest ^ digest >> 33) * p2 & mask
+    digest = (digest ^ digest >> 29) * p3 & mask
+    return f"{digest ^ digest >> 32:016x}"
+
+
+# --- the file -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
+def test_every_record_is_as_the_schema_says(model, tmp_path, options):
+    trace = record(model, tmp_path, *options)
+    good(pellucid("branch", trace, "--at", "2", "--take", "rank:1", "-n", "5"))
+    for each in records(trace):
+        SCHEMA.validate(each)
+    kinds = [each["record"] for each in records(trace)]
+    assert kinds[0] == "header" and kinds.count("end") == 2 and kinds.count("branch") == 1
+
+
+def test_the_schema_refuses_what_is_wrong(model, tmp_path):
+    header, step, *_, end = records(record(model, tmp_path, tokens=3))
+    for each, field, value in [
+        (header, "version", "2.0"),
+        (header, "seed", -1),
+        (header, "settings", {}),
+        (step, "logits_hash", "xyz"),
+        (step, "draw", {"u": 0.5}),
+        (step, "token", "the"),
+        (end, "finish_reason", "bored"),
+    ]:
+        assert not SCHEMA.is_valid(each | {field: value}), field
+        assert not SCHEMA.is_valid({key: held for key, held in each.items() if key != field}), field
+
+
+def test_hashes_are_those_of_the_bytes(model, tmp_path):
+    trace = record(model, tmp_path, tokens=6)
+    header = records(trace)[0]
+    assert header["model"]["hash"] == xxh64(model.read_bytes())
+    assert header["model"]["bytes"] == model.stat().st_size
+    logits = np.fromfile(tmp_path / "run.f32", "<f4").reshape(-1, header["model"]["n_vocab"])
+    for step in steps(trace):
+        assert step["logits_hash"] == xxh64(logits[step["logits_row"]].tobytes())
+
+
+def test_stages_probabilities_and_draws_follow_from_the_logits(model, tmp_path):
+    trace = record(model, tmp_path, "--temperature", "1", "--top-k", "40", "--top-p", "0.8", "--trace-top", "30")
+    header = records(trace)[0]
+    logits = np.fromfile(tmp_path / "run.f32", "<f4").reshape(-1, header["model"]["n_vocab"]).astype(np.float64)
+    for step in steps(trace):
+        row = logits[step["logits_row"]]
+        order = np.lexsort((np.arange(len(row)), -row))
+        best = np.exp(row[order[:40]] - row[order[0]])
+        left = int(np.searchsorted(np.cumsum(best / best.sum()), 0.8) + 1)
+        final = best[:left] / best[:left].sum()
+        assert [each["kept"] for each in step["stages"]] == [len(row), 40, left]
+        assert [each["id"] for each in step["candidates"]] == order[:30].tolist()
+        for rank, each in enumerate(step["candidates"]):
+            assert each["logit"] == row[order[rank]]
+            assert each["probability"] == pytest.approx(final[rank] if rank < left else 0, abs=1e-12)
+            assert each["removed_by"] == (None if rank < left else "top_p" if rank < 40 else "top_k")
+        draw = step["draw"]
+        assert draw["u"] == draw["integer"] / 2**53
+        assert draw["key"] == [7, 0] and draw["counter"] == [step["step"], 0, 0, 0]
+        assert draw["low"] <= draw["u"] < draw["high"]
+        assert draw["token"] == step["token"] == order[np.searchsorted(np.cumsum(final), draw["u"], "right")]
+        edges = [edge for edge in (draw["low"], draw["high"]) if 0 < edge < 1]
+        assert draw["margin"] == min((abs(draw["u"] - edge) for edge in edges), default=1)
+        assert step["gap"] == row[order[0]] - row[order[1]]
+        assert step["near_tie"] == (draw["margin"] < 0.001)
+
+
+def test_tracing_and_speculation_change_no_token(model, tmp_path):
+    plain = json.loads(good(pellucid("generate", "the thing", "-m", model, "--seed", "7", "-n", "24", "--format", "json")))
+    for more in (["--speculate"], ["--no-speculate"]):
+        assert [step["token"] for step in steps(record(model, tmp_path, *more))] == plain["tokens"]
+    assert "".join(step["text"] for step in steps(tmp_path / "run.jsonl")) == plain["text"]
+
+
+@pytest.mark.skipif(not REAL_MODEL.exists(), reason="the default model is not in the cache")
+def test_a_killed_run_leaves_a_trace_that_replays(tmp_path):
+    trace = tmp_path / "run.jsonl"
+    process = subprocess.Popen(
+        [BINARY, "generate", "Once upon a time", "-n", "2000", "--ignore-eos", "--seed", "1", "--trace", trace],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not trace.exists() or trace.read_bytes().count(b"\n") < 8):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert all(each["record"] in ("header", "step") for each in records(trace))
+    assert f"{len(steps(trace))} steps" in good(pellucid("replay", trace))
+    assert "stopped before its end" in good(pellucid("tree", trace))
+
+
+# --- replay -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
+def test_a_replay_confirms_every_step(model, tmp_path, options):
+    trace = record(model, tmp_path, *options, "--threads", "2")
+    for level in ("scalar", "avx2", "avx512"):
+        ended = pellucid("replay", trace, "--threads", "1", "--batch", "3", "--no-speculate", env={"PELLUCID_SIMD": level})
+        if ended.code == 2 and "PELLUCID_SIMD" in ended.err:
+            continue  # not on this processor
+        n = len(steps(trace))
+        assert f"the same, bit for bit: {n} step" in good(ended)
+    shown = json.loads(good(pellucid("replay", trace, "--format", "json", "--threads", "3")))
+    assert (shown["confirmed"], shown["threads"]) == (n, 3)
+
+
+EDITS = [
+    (lambda step: step.update(logits_hash="0" * 16), "step 5: the hash of the logits is"),
+    (lambda step: step["stages"][1].update(kept=3, removed=258), "step 5: the stage top_k kept 50 of 261, recorded are 3"),
+    (lambda step: step["stages"][2].update(threshold=0.5), "step 5: the stage top_p: the threshold is"),
+    (lambda step: step["stages"].pop(), "step 5: the number of stages is 3, recorded is 2"),
+    (lambda step: step["draw"].update(integer=1), "step 5: the draw's integer is"),
+    (lambda step: step["draw"].update(u=0.25), "step 5: the draw's u is"),
+    (lambda step: step.update(token=step["token"] ^ 1), "step 5: the token is"),
+    (lambda step: step.update(text="x"), "step 5: the text is another"),
+    (lambda step: step["candidates"][3].update(probability=0.125), "step 5: candidate 3 is another"),
+    (lambda step: step.update(near_tie=not step["near_tie"]), "step 5: near_tie is"),
+]
+
+
+@pytest.mark.parametrize(("edit", "words"), EDITS, ids=[words for _, words in EDITS])
+def test_an_edited_trace_is_found_out(model, tmp_path, edit, words):
+    trace = record(model, tmp_path, tokens=12)
+    edited = records(trace)
+    edit(edited[1 + 5])
+    rewrite(trace, edited)
+    assert_failed(pellucid("replay", trace), f"pellucid: error: the replay differs: {words}")
+
+
+def test_a_trace_that_was_only_reformatted_is_the_same(model, tmp_path):
+    trace = record(model, tmp_path)
+    rewrite(trace, records(trace))
+    good(pellucid("replay", trace))
+
+
+def test_another_model_is_refused(model, tmp_path):
+    trace = record(model, tmp_path)
+    other = tiny_model.write(tmp_path / "other.gguf", seed=2)
+    assert_failed(pellucid("replay", trace, "-m", other), "the model is another one", "recorded is")
+    assert_failed(pellucid("branch", trace, "-m", other, "--at", "1", "--seed", "2"), "the model is another one")
+    moved = tmp_path / "moved.gguf"
+    moved.write_bytes(model.read_bytes())
+    good(pellucid("replay", trace, "-m", moved))
+    edited = records(trace)
+    edited[0]["model"]["path"] = str(tmp_path / "gone.gguf")
+    rewrite(trace, edited)
+    assert_failed(pellucid("replay", trace), "gone.gguf")
+
+
+# --- what-if ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["top_p=0.3", "temperature=0.5", "top_k=1", "min_p=0.3", "repetition_penalty=2", "seed"])
+def test_what_if_is_a_run_until_the_first_change(model, tmp_path, change):
+    trace = record(model, tmp_path)
+    name, _, value = change.partition("=")
+    asked = ["--seed", "8"] if name == "seed" else ["--set", change]
+    result = json.loads(good(pellucid("what-if", trace, *asked, "--format", "json")))
+    flags = [] if name == "seed" else ["--" + name.replace("_", "-"), value]
+    seed = "8" if name == "seed" else "7"
+    run = pellucid("generate", "the thing", "-m", model, "--seed", seed, "-n", "24", "--format", "json", *flags)
+    tokens = json.loads(good(run))["tokens"]
+    recorded = [step["token"] for step in steps(trace)]
+    then = [step["what_if"]["token"] for step in result["steps"]]
+    first = next((i for i, (a, b) in enumerate(zip(recorded, tokens, strict=False)) if a != b), None)
+    assert result["first_change"] == result["conditional_after"] == first
+    assert first is not None and then[: first + 1] == tokens[: first + 1]
+    text = good(pellucid("what-if", trace, *asked, env={"COLUMNS": "60"}))
+    assert f"changed at step {first}:" in text.replace("\n ", "").replace("  ", " ")
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_what_if_with_nothing_changed_says_so_and_needs_no_model(model, tmp_path):
+    copy = tmp_path / "model.gguf"
+    copy.write_bytes(model.read_bytes())
+    trace = record(copy, tmp_path)
+    copy.unlink()
+    ended = good(pellucid("what-if", trace, "--set", "top_k=50"))
+    assert "The text would have been the same." in ended and ">" not in ended
+    result = json.loads(good(pellucid("what-if", trace, "--set", "top_k=50", "--format", "json")))
+    for step, then in zip(steps(trace), result["steps"], strict=True):
+        kept = {key: then["what_if"][key] for key in ("draw", "stages", "logits_hash", "gap")}
+        assert kept == {key: step[key] for key in kept}
+
+
+def test_what_if_refuses_what_it_cannot_know(model, tmp_path):
+    trace = record(model, tmp_path)
+    assert_usage(pellucid("what-if", trace), "nothing is changed")
+    assert_usage(pellucid("what-if", trace, "--set", "dry_multiplier=1"), "dry-multiplier", "tokenizer")
+    assert_usage(pellucid("what-if", trace, "--set", "top_p=7"), "top-p", "between 0 and 1")
+    assert_usage(pellucid("what-if", trace, "--set", "top_p"), "--set", "NAME=VALUE")
+    assert_usage(pellucid("what-if", trace, "--seed", "1", "--branch", "1"), "there is no branch 1")
+    (tmp_path / "run.f32").write_bytes((tmp_path / "run.f32").read_bytes()[:3000])
+    assert_failed(pellucid("what-if", trace, "--seed", "1"), "there is no row 2")
+    (tmp_path / "run.f32").write_bytes(bytes(261 * 4 * 24))
+    assert_failed(pellucid("what-if", trace, "--seed", "1"), "row 0 is not the one that the trace recorded")
+    (tmp_path / "run.f32").unlink()
+    assert_failed(pellucid("what-if", trace, "--seed", "1"), "run.f32")
+    bare = tmp_path / "bare.jsonl"
+    good(pellucid("generate", "the", "-m", model, "-n", "2", "--trace", bare))
+    assert_failed(pellucid("what-if", bare, "--seed", "1"), "--trace-logits")
+    dry = record(model, tmp_path, "--dry-multiplier", "1")
+    good(pellucid("what-if", dry, "--set", "dry_multiplier=2"))
+    assert_usage(pellucid("what-if", dry, "--set", "dry_breakers=x"), "dry-multiplier", "tokenizer")
+
+
+# --- branch and tree ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 1, 9, 23])
+def test_a_branch_with_nothing_changed_is_the_same_text(model, tmp_path, at):
+    trace = record(model, tmp_path, "--mirostat", "2", "--adaptive-target", "0.3")
+    before = steps(trace)
+    result = json.loads(good(pellucid("branch", trace, "--at", str(at), "--set", "mirostat=2", "--format", "json")))
+    assert result["tokens"] == [step["token"] for step in before]
+    for again, step in zip(steps(trace, 1), before[at:], strict=True):
+        for of_its_own in ("branch", "ms", "logits_row"):
+            again.pop(of_its_own, None), step.pop(of_its_own, None)
+        assert again == step
+
+
+def test_branches_are_a_tree_in_one_file(model, tmp_path):
+    trace = record(model, tmp_path)
+    main = steps(trace)
+    wanted = main[4]["candidates"][2]
+    took = json.loads(good(pellucid("branch", trace, "--at", "4", "--take", "rank:2", "--format", "json")))
+    by_id = json.loads(good(pellucid("branch", trace, "--at", "4", "--take", f"id:{wanted['id']}", "--format", "json")))
+    assert took["tokens"][:4] == [step["token"] for step in main[:4]]
+    assert took["tokens"] == by_id["tokens"] and took["tokens"][4] == wanted["id"]
+    text = json.loads(good(pellucid("branch", trace, "--at", "6", "--take", "the", "--branch", "1", "--format", "json")))
+    assert text["tokens"][:6] == took["tokens"][:6]
+    assert text["tokens"][6] == 258  # "the", which the vocabulary has as one token
+    good(pellucid("branch", trace, "--at", "2", "--take", "the thing!", "--set", "top_k=3", "--seed", "5", "-n", "12"))
+    assert [step["taken"] for step in steps(trace, 4)].count(True) > 1
+    assert len(steps(trace, 4)) == 12
+    for branch in range(5):
+        good(pellucid("replay", trace, "--branch", str(branch)))
+    shown = json.loads(good(pellucid("tree", trace, "--format", "json")))["branches"]
+    assert [each["parent"] for each in shown] == [None, 0, 0, 1, 0]
+    assert shown[0]["branch_points"] == [2, 4]
+    assert shown[4]["changes"] == ["top_k=3", "seed=5"]
+    drawn = good(pellucid("tree", trace, env={"COLUMNS": "50"}))
+    assert max(map(len, drawn.splitlines())) <= 50
+    heads = [line for line in drawn.splitlines() if "─ " in line]
+    assert [line.lstrip("│ ├└─")[0] for line in heads] == ["0", "4", "1", "3", "2"]
+    assert heads[2].startswith("   ├─ 1") and heads[3].startswith("   │  └─ 3")
+
+
+def test_what_if_follows_a_branch(model, tmp_path):
+    trace = record(model, tmp_path)
+    add = ["--trace-logits", tmp_path / "run.f32"]
+    good(pellucid("branch", trace, "--at", "5", "--take", "rank:1", "--set", "top_k=9", *add))
+    result = json.loads(good(pellucid("what-if", trace, "--branch", "1", "--set", "temperature=1", "--format", "json")))
+    assert result["first_change"] is None and len(result["steps"]) == 24
+    assert [step["kept"] for step in result["steps"][5:]] == [step["stages"][-1]["kept"] for step in steps(trace, 1)]
+
+
+def test_a_branch_may_go_to_another_file(model, tmp_path):
+    trace = record(model, tmp_path)
+    before = trace.read_bytes()
+    good(pellucid("branch", trace, "--at", "3", "--seed", "1", "-o", tmp_path / "copy.jsonl"))
+    assert trace.read_bytes() == before
+    assert (tmp_path / "copy.jsonl").read_bytes().startswith(before)
+    good(pellucid("replay", tmp_path / "copy.jsonl", "--branch", "1"))
+    unended = before.removesuffix(b"\n")
+    trace.write_bytes(unended)  # an editor took the last line break
+    good(pellucid("branch", trace, "--at", "3", "--seed", "1"))
+    good(pellucid("tree", trace))
+
+
+def test_branches_that_cannot_be(model, tmp_path):
+    trace = record(model, tmp_path)
+    before = trace.read_bytes()
+    assert_usage(pellucid("branch", trace, "--at", "3"), "nothing is changed")
+    assert_usage(pellucid("branch", trace, "--seed", "3"), "--at")
+    assert_usage(pellucid("branch", trace, "--at", "24", "--seed", "3"), "there is no step 24")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--branch", "4", "--seed", "3"), "there is no branch 4")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--take", ""), "--take", "empty")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--take", "rank:10"), "there is no rank 10")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--take", "rank:x"), "whole number")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--take", "id:261"), "261 is not a token")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--set", "top_k=-1"), "top-k")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--set", "bad_words=999"), "bad-words", "999")
+    other = tmp_path / "other.f32"
+    other.write_bytes(b"precious")
+    assert_usage(pellucid("branch", trace, "--at", "3", "--seed", "3", "--trace-logits", other), "--trace-logits")
+    assert other.read_bytes() == b"precious"
+    assert trace.read_bytes() == before
+
+
+# --- what nobody should have written ------------------------------------------------------------------------
+
+
+def test_traces_are_not_written_over_what_is_in_use(model, tmp_path):
+    def generate(*more):
+        return pellucid("generate", "the", "-m", model, "-n", "2", *more)
+
+    before = model.read_bytes()
+    assert_usage(generate("--trace", model), "--trace", "model")
+    assert_usage(generate("--trace", tmp_path / "t", "--trace-logits", model), "--trace-logits", "model")
+    assert_usage(generate("--trace", tmp_path / "t", "--trace-logits", tmp_path / "t"), "--trace-logits")
+    assert_usage(generate("--trace-logits", tmp_path / "t"), "--trace")
+    assert_usage(generate("--trace", tmp_path / "t", "--stop", b"\xff"), "--trace", "UTF-8")
+    assert_failed(generate("--trace", tmp_path / "none" / "t"), "none/t")
+    assert_failed(generate("--trace", tmp_path), str(tmp_path))
+    assert model.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_ends_a_traced_run(model):
+    assert_failed(pellucid("generate", "the", "-m", model, "-n", "2", "--trace", "/dev/full"), "/dev/full")
+
+
+BAD = {
+    "empty": (lambda text: b"", "line 1:"),
+    "garbage": (lambda text: bytes(range(256)) * 40, "line 1:"),
+    "another file": (lambda text: b'{"a": 1}\n' + text, "line 1: record is missing"),
+    "no header": (lambda text: text.split(b"\n", 1)[1], "line 1: a trace begins with a header"),
+    "two headers": (lambda text: text.split(b"\n")[0] + b"\n" + text, "line 2: there is a header before"),
+    "cut": (lambda text: text[: len(text) // 2], "no JSON: incomplete JSON"),
+    "a step left out": (lambda text: b"\n".join(text.split(b"\n")[:3] + text.split(b"\n")[4:]), "line 4: step is 3"),
+    "a step twice": (lambda text: text.replace(b'"step":2,', b'"step":1,'), "line 4: step is 1"),
+    "a newer format": (lambda text: text.replace(b'"version":"1.0"', b'"version":"9.0"'), "line 1: version"),
+    "deep nesting": (lambda text: b"[" * 100000 + text, "line 1: no JSON: too deep"),
+    "a token too many": (lambda text: text.replace(b'"token":', b'"token":99999', 1), "line 2: token is"),
+    "a huge number": (lambda text: text.replace(b'"ms":', b'"ms":1e999', 1), "line 2: no JSON"),
+    "a setting": (lambda text: text.replace(b'"top_p":9.5E-1', b'"top_p":9.5'), "line 1: setting top_p"),
+    "half a character": (lambda text: text.replace(b'"piece":"', b'"piece":"\xc3', 1), "line 2: no JSON"),
+    "a null byte": (lambda text: text.replace(b"{", b"\0{", 1), "line 1: no JSON"),
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+@pytest.mark.parametrize("command", [["replay"], ["tree"], ["what-if", "--seed", "1"], ["branch", "--at", "1", "--seed", "1"]])
+def test_a_bad_trace_is_refused_with_its_line(model, tmp_path, how, command):
+    damage, words = BAD[how]
+    trace = record(model, tmp_path, tokens=8)
+    damaged = damage(trace.read_bytes())
+    trace.write_bytes(damaged)
+    assert_failed(pellucid(command[0], trace, *command[1:]), str(trace), words)
+    assert trace.read_bytes() == damaged
+
+
+def test_no_trace_at_all(tmp_path):
+    assert_failed(pellucid("replay", tmp_path / "none"), "cannot open the trace", "No such file")
+    assert_failed(pellucid("tree", tmp_path), str(tmp_path))
+    assert_usage(pellucid("tree"), "trace")
+
+
+def test_a_trace_cannot_make_branch_write_elsewhere(model, tmp_path):
+    trace = record(model, tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    edited = records(trace)
+    edited[0]["logits"]["path"] = str(victim)
+    rewrite(trace, edited)
+    good(pellucid("branch", trace, "--at", "1", "--seed", "1"))
+    assert victim.read_bytes() == b"precious"
+
+
+def test_thousands_of_branches_are_drawn(model, tmp_path):
+    trace = record(model, tmp_path, tokens=3)
+    header, step, *_ = records(trace)
+    lines = records(trace)
+    for branch in range(1, 3000):  # each leaves the one before: as deep as it goes
+        options = {key: header[key] for key in SCHEMA.schema["$defs"]["options"]["required"]}
+        lines.append(options | {"record": "branch", "branch": branch, "parent": branch - 1, "at": 0, "take": []})
+        lines.append(step | {"branch": branch})
+    rewrite(trace, lines)
+    drawn = good(pellucid("tree", trace, env={"COLUMNS": "40"}))
+    assert max(map(len, drawn.splitlines())) <= 40
+    good(pellucid("replay", trace, "--branch", "2999"))
+
+
+def test_terminals_are_safe_from_what_a_trace_says(model, tmp_path):
+    trace = record(model, tmp_path, tokens=4)
+    edited = records(trace)
+    edited[0]["prompt"]["text"] = "\x1b[2J\x07"
+    edited[1]["piece"] = "\x1b]0;owned\x07"
+    edited[-1]["finish_reason"] = "\x1b[31m"
+    edited[2]["candidates"][0]["piece"] = "\x1b[2J"
+    edited[2]["stages"][0]["name"] = "\x1b[2J"
+    rewrite(trace, edited)
+    outputs = [pellucid("tree", trace), pellucid("what-if", trace, "--seed", "3"), pellucid("replay", trace)]
+    assert all("\x1b" not in ended.out.decode() + ended.err for ended in outputs)
