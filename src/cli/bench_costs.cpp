@@ -25,9 +25,8 @@ double macs(const kernels::PackedMatrix& matrix) {
 
 double weight_bytes(const generation::Engine& engine) {
   auto bytes = static_cast<double>(engine.model().weights.head().n_bytes());
-  for_layer_matrices(engine, [&](const kernels::PackedMatrix& matrix) {
-    bytes += static_cast<double>(matrix.n_bytes());
-  });
+  for_layer_matrices(
+      engine, [&](const kernels::PackedMatrix& matrix) { bytes += static_cast<double>(matrix.n_bytes()); });
   return bytes;
 }
 

@@ -121,7 +121,8 @@ json::object header_record(const Trace& trace) {
   object["prompt"] = {{"text", trace.prompt}, {"tokens", json::value_from(trace.prompt_tokens)}};
   object["end_ids"] = json::value_from(trace.end_ids);
   if (!trace.breakers.empty()) object["breakers"] = json::value_from(trace.breakers);
-  if (!trace.logits_path.empty()) object["logits"] = {{"path", replaced_utf8(trace.logits_path)}, {"type", "float32"}};
+  if (!trace.logits_path.empty())
+    object["logits"] = {{"path", replaced_utf8(trace.logits_path)}, {"type", "float32"}};
   put_options(object, trace.branches.front());
   return object;
 }
