@@ -221,7 +221,7 @@ void quantized_tile(const Product& p, int group, int token) {
       fine[n_fine] = t;
       n_fine += p.x.quantized.is_fine[first_block + int64_t{t} * n_blocks];
     }
-    add_all_fine < kFormat, kTokens<4 ? kTokens : 4>(p, group, block, first_block, fine, n_fine, acc);
+    add_all_fine<kFormat, (kTokens < 4 ? kTokens : 4)>(p, group, block, first_block, fine, n_fine, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);
