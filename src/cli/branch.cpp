@@ -16,6 +16,7 @@
 #include "generation/settings_json.h"
 #include "generation/trace_json.h"
 #include "generation/trace_reader.h"
+#include "generation/trace_step.h"
 #include "sampling/chain.h"
 
 namespace pellucid::cli {
@@ -175,6 +176,7 @@ Result<int> branch_off(const BranchCommand& command) {
   PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::append(path));
   const size_t top =
       generation::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
+  options.watch = generation::to_watch(top);
   generation::TraceWriter writer(std::move(file), std::move(logits), engine, top);
   PELLUCID_CHECK(writer.begin(generation::branch_record(branch), branch.id, options.settings));
   const bool stream = command.format == Format::kText;

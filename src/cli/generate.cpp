@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/trace_options.h"
 #include "generation/settings_json.h"
+#include "generation/trace_step.h"
 
 namespace pellucid::cli {
 namespace {
@@ -72,6 +73,7 @@ Result<Run> prepare(const GenerateCommand& command) {
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
   options.speculate = command.speculate;
+  if (command.trace.path) options.watch = generation::to_watch(command.trace.top);
   return Run{std::move(loaded), std::move(text), std::move(prompt),
              command.chat ? std::optional(now) : std::nullopt, std::move(options)};
 }

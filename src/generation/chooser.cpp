@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "generation/breakers.h"
-#include "sampling/chain.h"
 
 namespace pellucid::generation {
 
@@ -40,23 +39,25 @@ Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<
   context_.end_ids = end_ids_;
   context_.breakers = breakers_;
   state_ = next_;
-  auto chain = sampling::run_chain(logits, settings_, context_, state_);
+  auto chain =
+      sampling::run_chain(logits, settings_, context_, state_, watched_.top == 0 ? nullptr : &watched_);
   if (!chain.ok()) {
     Error error = chain.error();
     error.what = fmt::format("step {}: {}", index, error.what);
     return error;
   }
-  sampling::Draw draw =
-      sampling::draw(chain.value().candidates, context_.seed, context_.stream, context_.step);
+  chain_ = std::move(chain).value();
+  const sampling::Draw draw =
+      sampling::draw(chain_.candidates, context_.seed, context_.stream, context_.step);
   sampling::Draw effect = draw;
   if (taken && *taken != draw.token) {
-    const std::optional<double> probability = chain.value().candidates.probability_of(*taken);
+    const std::optional<double> probability = chain_.candidates.probability_of(*taken);
     next_ = state_;
     if (!probability) return draw;
     effect.token = *taken;
     effect.probability = *probability;
   }
-  next_ = sampling::advanced(state_, settings_, chain.value(), effect);
+  next_ = sampling::advanced(state_, settings_, chain_, effect);
   return draw;
 }
 

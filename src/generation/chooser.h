@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "sampling/chain.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
 #include "sampling/settings.h"
@@ -29,6 +30,9 @@ class Chooser {
   /// Begins with this state, that of a text that is under way.
   void go_on_from(const sampling::State& state) { next_ = state; }
 
+  /// Of each step, the `top` best logits; 0: none.
+  void watch(size_t top) { watched_.top = top; }
+
   /// The draw of step `index` after `tokens`; errors name the step. Where a token is `taken` in its place,
   /// the state goes on as if that had been drawn, or stays where no draw could have given it.
   Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index,
@@ -36,6 +40,11 @@ class Chooser {
 
   /// What the chain of the latest step was given; views of tokens are as valid as those.
   [[nodiscard]] const sampling::Context& context() const { return context_; }
+  [[nodiscard]] const sampling::ChainResult& chain() const { return chain_; }
+  /// nullptr where none are watched.
+  [[nodiscard]] const sampling::WatchedBest* watched() const {
+    return watched_.top == 0 ? nullptr : &watched_;
+  }
   /// Before the latest step.
   [[nodiscard]] const sampling::State& state() const { return state_; }
 
@@ -44,6 +53,8 @@ class Chooser {
   std::vector<int32_t> end_ids_;
   std::vector<sampling::TokenIds> breakers_;
   sampling::Context context_;
+  sampling::ChainResult chain_;
+  sampling::WatchedBest watched_;
   sampling::State state_;
   sampling::State next_;
 };

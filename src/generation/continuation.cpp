@@ -44,6 +44,7 @@ Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions o
   PELLUCID_TRY(Chooser chooser, Chooser::make(engine.tokenizer(), options.settings, options.seed,
                                               options.stream, n_before - options.begun.tokens.size()));
   chooser.go_on_from(options.begun.state);
+  chooser.watch(options.watch);
   return Continuation(engine, std::move(options), std::move(observer), std::move(chooser));
 }
 
@@ -74,8 +75,9 @@ Result<bool> Continuation::step(std::span<const float> logits, std::span<const i
   const bool last = stops || full || index + 1 >= options_.max_tokens;
   if (last) text += tail_.finish();
   generation_.text += text;
-  const bool go_on = !observer_ || observer_(StepView{index, logits, chooser_.context(), chooser_.state(),
-                                                      draw, token, taken.has_value(), text});
+  const bool go_on =
+      !observer_ || observer_(StepView{index, logits, chooser_.context(), chooser_.state(), chooser_.chain(),
+                                       chooser_.watched(), draw, token, taken.has_value(), text});
   if (stops) generation_.finish_reason = FinishReason::kStop;
   if (!go_on) cancel();
   return !last && go_on;

@@ -13,6 +13,7 @@
 #include "generation/chooser.h"
 #include "generation/engine.h"
 #include "generation/text_tail.h"
+#include "sampling/chain.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
 #include "sampling/settings.h"
@@ -34,8 +35,9 @@ struct GenerateOptions {
   std::vector<std::string> stop;
   bool stop_at_end_of_turn = true;  // at the model's own stop tokens
   bool speculate =
-      false;    // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
-  Begun begun;  // steps are counted from its first token on
+      false;         // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
+  size_t watch = 0;  // of each step's best logits, how many the observer is told of
+  Begun begun;       // steps are counted from its first token on
   Cancelled cancelled;  // asked while the prompt runs; the observer ends what comes after
 };
 
@@ -48,6 +50,8 @@ struct StepView {
   std::span<const float> logits;     // [n_vocab], as the model gave them
   const sampling::Context& context;  // what the chain was given besides logits and settings
   const sampling::State& state;      // before this step
+  const sampling::ChainResult& chain;
+  const sampling::WatchedBest* watched;  // where the options ask for any
   const sampling::Draw& draw;
   int32_t token;  // what the text goes on with: the draw's, unless it was taken
   bool taken;

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <utility>
 
 #include "generation/xxh64.h"
-#include "sampling/chain.h"
 #include "sampling/margin.h"
 #include "sampling/registry.h"
-#include "sampling/row.h"
 
 namespace pellucid::generation {
 namespace {
@@ -27,10 +26,18 @@ TraceStage traced(const sampling::StageReport& report) {
   return stage;
 }
 
-std::vector<TraceCandidate> opened(const sampling::Selection& best, size_t top, const PieceOf& piece_of) {
+/// The candidates of a step that are recorded.
+std::vector<TraceCandidate> traced(const StepView& view, size_t top, const PieceOf& piece_of) {
+  const sampling::Selection& best = view.watched->best;
   std::vector<TraceCandidate> candidates;
   for (size_t i = 0; i < std::min(top, best.ids.size()); ++i) {
-    candidates.push_back({best.ids[i], piece_of(best.ids[i]), best.logits[i], 0, {}});
+    TraceCandidate& candidate = candidates.emplace_back();
+    candidate.id = best.ids[i];
+    candidate.piece = piece_of(candidate.id);
+    candidate.logit = best.logits[i];
+    candidate.probability = view.chain.candidates.probability_of(candidate.id).value_or(0);
+    const std::optional<size_t> by = view.watched->removed_by[i];
+    if (by) candidate.removed_by = sampling::row(view.chain.reports[*by].stage).name;
   }
   return candidates;
 }
@@ -105,8 +112,9 @@ std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id) {
   return std::string(tokenizer.is_special(id) ? tokenizer.text_of(id) : tokenizer.piece(id));
 }
 
-Result<TraceStep> traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
-                              const PieceOf& piece_of) {
+TraceStep traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
+                      const PieceOf& piece_of) {
+  assert(view.watched != nullptr && view.watched->top >= to_watch(top));
   TraceStep step;
   step.index = view.index;
   step.token = view.token;
@@ -114,27 +122,12 @@ Result<TraceStep> traced_step(const StepView& view, const sampling::Settings& se
   step.piece = piece_of(view.token);
   step.text = view.text;
   step.logits_hash = xxh64(view.logits);
+  for (const sampling::StageReport& report : view.chain.reports) step.stages.push_back(traced(report));
   step.draw = view.draw;
-  step.state = view.state;
-  PELLUCID_TRY(const sampling::Row row, sampling::Row::from(view.logits));
-  const sampling::Selection best = row.select({.best = std::max<size_t>(top, 2)});
-  step.gap = sampling::gap_of(best);
+  step.gap = sampling::gap_of(view.watched->best);
   step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
-  step.candidates = opened(best, top, piece_of);
-
-  const sampling::StageObserver observer = [&step](const sampling::StageReport& report, const auto& is_left) {
-    step.stages.push_back(traced(report));
-    if (report.removed() == 0) return;
-    for (TraceCandidate& candidate : step.candidates) {
-      if (candidate.removed_by.empty() && !is_left(candidate.id))
-        candidate.removed_by = step.stages.back().name;
-    }
-  };
-  PELLUCID_TRY(const sampling::ChainResult chain,
-               sampling::run_chain(view.logits, settings, view.context, view.state, observer));
-  for (TraceCandidate& candidate : step.candidates) {
-    candidate.probability = chain.candidates.probability_of(candidate.id).value_or(0);
-  }
+  step.candidates = traced(view, top, piece_of);
+  step.state = view.state;
   return step;
 }
 

@@ -2,6 +2,7 @@
 // is what replay compares, and what-if shows.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -20,10 +21,13 @@ using PieceOf = std::function<std::string(int32_t)>;
 /// A special token's is its name.
 std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id);
 
-/// Runs the chain once more to see what each stage made of the `top` best, the fast way: a step costs about
-/// two chains and the hash. logits_row and ms are left to the caller. Errors: as run_chain().
-Result<TraceStep> traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
-                              const PieceOf& piece_of);
+/// Of a step that was watched (GenerateOptions::watch), two of its best at least; `top` of them are
+/// candidates. logits_row and ms are left to the caller.
+TraceStep traced_step(const StepView& view, const sampling::Settings& settings, size_t top,
+                      const PieceOf& piece_of);
+
+/// What to watch so that a step may be recorded with so many candidates: the gap takes two.
+inline size_t to_watch(size_t top) { return std::max<size_t>(top, 2); }
 
 /// Where two records of a step differ, from the logits on: "the stage top_p kept 11 of 50, recorded are 12";
 /// none where they agree. The clock, the place of the logits, and how many candidates are recorded don't

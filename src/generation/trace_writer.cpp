@@ -58,7 +58,7 @@ Result<void> TraceWriter::begin(const boost::json::object& record, int branch,
 
 Result<void> TraceWriter::step(const StepView& view) {
   const auto piece_of = [this](int32_t id) { return shown_piece(engine_->tokenizer(), id); };
-  PELLUCID_TRY(TraceStep step, traced_step(view, settings_, top_, piece_of));
+  TraceStep step = traced_step(view, settings_, top_, piece_of);
   if (logits_) {
     PELLUCID_TRY(step.logits_row, logits_->write(view.logits));
   }

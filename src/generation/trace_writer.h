@@ -43,6 +43,7 @@ class TraceWriter {
 
   /// The first record: the header of a trace, or a branch's.
   Result<void> begin(const boost::json::object& record, int branch, const sampling::Settings& settings);
+  /// Of a step that was watched: to_watch(top) of its best.
   Result<void> step(const StepView& view);
   Result<void> end(const Generation& done);
 

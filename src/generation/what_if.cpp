@@ -77,13 +77,20 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
       chooser = std::move(next);
     }
     PELLUCID_TRY(const std::span<const float> row, logits_of(path[i], logits));
+    chooser->watch(to_watch(recorded.candidates.size()));
     const auto before = std::span(tokens).first(trace.prompt_tokens.size() + i);
     PELLUCID_TRY(const sampling::Draw draw, chooser->choose(row, before, recorded.index, recorded.token));
-    const StepView view{recorded.index,   row,  chooser->context(),
-                        chooser->state(), draw, recorded.taken ? recorded.token : draw.token,
-                        recorded.taken,   {}};
-    PELLUCID_TRY(TraceStep made, traced_step(view, settings, recorded.candidates.size(), piece_of));
-    steps.push_back({&recorded, std::move(made)});
+    const StepView view{recorded.index,
+                        row,
+                        chooser->context(),
+                        chooser->state(),
+                        chooser->chain(),
+                        chooser->watched(),
+                        draw,
+                        recorded.taken ? recorded.token : draw.token,
+                        recorded.taken,
+                        {}};
+    steps.push_back({&recorded, traced_step(view, settings, recorded.candidates.size(), piece_of)});
   }
   return steps;
 }

@@ -58,6 +58,22 @@ Enough enough_for(std::span<const StageId> rest, const Settings& settings) {
   return {};
 }
 
+void begin(WatchedBest& watched, const Row& row_of_logits) {
+  watched.best = row_of_logits.select({.best = watched.top});
+  watched.removed_by.assign(watched.best.ids.size(), std::nullopt);
+}
+
+/// Who is no longer left after the latest stage. Until one has removed any, those who are not picked stand
+/// too.
+template <typename IsLeft>
+void note(WatchedBest* watched, const std::vector<StageReport>& reports, const IsLeft& is_left) {
+  if (watched == nullptr || reports.back().removed() == 0) return;
+  for (size_t i = 0; i < watched->removed_by.size(); ++i) {
+    if (!watched->removed_by[i] && !is_left(watched->best.ids[i]))
+      watched->removed_by[i] = reports.size() - 1;
+  }
+}
+
 }  // namespace
 
 Result<void> check_for(const Settings& settings, size_t vocabulary) {
@@ -94,9 +110,10 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 }
 
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
-                              const State& state, const StageObserver& observer) {
+                              const State& state, WatchedBest* watched) {
   PELLUCID_CHECK(check_for(settings, logits.size()));
   PELLUCID_TRY(Row row_of_logits, Row::from(logits));
+  if (watched != nullptr) begin(*watched, row_of_logits);
   const StageInput input{settings, context, state};
   const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   ChainResult result;
@@ -106,8 +123,8 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     if (is_identity(settings, stage) && !reported(stage.id, settings)) continue;
     if (stage.edit == nullptr) break;
     PELLUCID_TRY(StageReport report, run_edits(stage, input, logit, row_of_logits));
-    if (observer) observer(report, [&](int32_t id) { return logit(id) != kRuledOut; });
     result.reports.push_back(std::move(report));
+    note(watched, result.reports, [&](int32_t id) { return logit(id) != kRuledOut; });
   }
   const size_t standing = row_of_logits.standing();
   const Enough enough = enough_for(rest, settings);
@@ -119,8 +136,8 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
   for (const StageId id : rest) {
     if (!reported(id, settings)) continue;
     PELLUCID_TRY(StageReport report, run_stage(id, input, result.candidates));
-    if (observer) observer(report, [&](int32_t token) { return result.candidates.holds(token); });
     result.reports.push_back(std::move(report));
+    note(watched, result.reports, [&](int32_t token) { return result.candidates.holds(token); });
   }
   return result;
 }

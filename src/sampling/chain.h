@@ -1,13 +1,14 @@
 // The chain: logits through the stages, in the order of the settings, to the candidates that may be drawn.
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/error.h"
 #include "sampling/candidates.h"
 #include "sampling/draw.h"
+#include "sampling/row.h"
 #include "sampling/settings.h"
 #include "sampling/stage.h"
 
@@ -30,20 +31,22 @@ bool reported(StageId id, const Settings& settings);
 /// every token.
 Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& candidates);
 
-/// Told of each stage that run_chain() reports on, with a way to ask whether a token is still among who is
-/// left; the answer means something only after stages that removed any.
-using StageObserver =
-    std::function<void(const StageReport& report, const std::function<bool(int32_t)>& is_left)>;
+/// Who is watched while run_chain() runs, and what became of them.
+struct WatchedBest {
+  size_t top = 0;                                 // how many: the best by raw logit
+  Selection best = {};                            // them; fewer where fewer are not ruled out
+  std::vector<std::optional<size_t>> removed_by;  // the report whose stage removed each
+};
 
 /// Runs the chain on a row of logits, index = token id. This is the fast way: stages that change single
 /// logits do so before anything is sorted, and where the first stage to cut keeps a known number of the best,
 /// or what is near enough to the best, one pass picks those and nothing else of the vocabulary is sorted or
 /// exponentiated. Reports lack mass_kept and entropy_bits. watch_chain() (watch.h) gives the same candidates
-/// and shows everything. Errors: kUsage (see check_for(), or every token is ruled out), kNumeric and kLimit
-/// (see Row).
+/// and shows everything; `watched` costs little. Errors: kUsage (see check_for(), or every token is ruled
+/// out), kNumeric and kLimit (see Row).
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings,
                               const Context& context = {}, const State& state = {},
-                              const StageObserver& observer = {});
+                              WatchedBest* watched = nullptr);
 
 /// The state of the next step, where `draw` was made from `chain`.
 State advanced(State state, const Settings& settings, const ChainResult& chain, const Draw& draw);

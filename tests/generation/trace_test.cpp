@@ -40,6 +40,7 @@ class Traces : public ::testing::Test {
     options.settings.top_k = 30;
     options.stop_at_end_of_turn = false;
     options.speculate = true;
+    options.watch = 5;
     return options;
   }
 
