@@ -138,6 +138,7 @@ std::string print(const SettingRow& setting, const T& value) {
     return fmt::format("{}", fmt::join(value, ","));
   } else {
     std::vector<std::string> parts;
+    parts.reserve(value.size());
     for (const auto& entry : value) parts.push_back(text_of(entry));
     return fmt::format("{}", fmt::join(parts, ","));
   }

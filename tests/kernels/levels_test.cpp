@@ -142,7 +142,7 @@ TEST(Levels, Attention) {
           }
           const AttentionTask task{q.data(), nullptr, nullptr, addresses.data(), type, n_heads, head_dim,
                                    begin,    end,     0.125F};
-          const std::vector<float> out = attend_at_once(t, task);
+          std::vector<float> out = attend_at_once(t, task);
           EXPECT_EQ(first_difference(out, attend_by_spans(t, task)), -1);
           for (const float v : out) EXPECT_TRUE(std::isfinite(v));
           return out;
