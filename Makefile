@@ -11,6 +11,8 @@ ASAN_FOLDERS ?= base gguf tokenizer sampling
 PYTHON := .venv/bin/python
 BUILD := build/release
 PEERS := build/peers
+NEON := build/aarch64
+DIGESTS := tests/generation/generation_digests
 MODELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pellucid/models
 export PELLUCID_BINARY := $(CURDIR)/$(BUILD)/src/cli/pellucid
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
@@ -24,7 +26,7 @@ folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
 run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder $(3) || exit 1; done
 
 .NOTPARALLEL:
-.PHONY: help run test build setup models check lint format asan asan-quick tsan bits fuzz bench bench-peers accuracy \
+.PHONY: help run test build setup models check lint format asan asan-quick tsan bits neon fuzz bench bench-peers accuracy \
 	goldens clean
 
 help: ## list these words
@@ -85,6 +87,19 @@ bits: build models ## every point of the matrix of the determinism contract, and
 	cmake --build build/broken -j $(JOBS) --target generation_matrix_test
 	! build/broken/tests/generation/generation_matrix_test > build/broken/matrix.txt
 	grep 'FAILED TESTS' build/broken/matrix.txt
+
+neon: setup models ## the kernels on AArch64 through qemu-user, and the bits of whole models there and here
+	scripts/setup.sh aarch64
+	cmake --preset aarch64
+	cmake --build $(NEON) -j $(JOBS) --target $(call folder_targets,base kernels sampling) generation_digests
+	$(call run_folders,$(NEON),base kernels sampling)
+	cmake --preset release
+	cmake --build $(BUILD) -j $(JOBS) --target generation_digests
+	$(BUILD)/$(DIGESTS) > $(NEON)/digests.txt
+	for level in dotprod neon; do \
+	  PELLUCID_SIMD=$$level qemu-aarch64 -L /usr/aarch64-linux-gnu $(NEON)/$(DIGESTS) | diff $(NEON)/digests.txt - || exit 1; \
+	  echo "$$level: $$(wc -l < $(NEON)/digests.txt) runs, every logit as here"; \
+	done
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	scripts/setup.sh lint

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang
-# and clang-tidy as well. Safe to run again and again: where nothing is missing it takes a moment and needs
-# neither the network nor root. docs/dependencies.md gives the reason for each package.
+# and clang-tidy as well, or `setup.sh aarch64` for what `make neon` needs. Safe to run again and again:
+# where nothing is missing it takes a moment and needs neither the network nor root. docs/dependencies.md gives
+# the reason for each package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,11 @@ packages=(
   libutf8proc-dev
 )
 lint_packages=(clang clang-tidy libclang-rt-14-dev)
+aarch64_packages=(g++-aarch64-linux-gnu qemu-user)
+aarch64_libraries=(
+  libboost1.81-dev libboost-container1.81{-dev,.0} libboost-json1.81{-dev,.0} libboost-system1.81{-dev,.0}
+  libfmt-dev libfmt9 libgtest-dev libpcre2-dev libpcre2-8-0
+)
 
 fail() {
   echo "setup: error: $1: $2" >&2
@@ -41,6 +47,24 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   "${sudo[@]}" apt-get update -qq >&2
   "${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2
+}
+
+# Debian's libraries for AArch64 go into a folder of their own: installed as a second architecture, they would
+# tie the versions of this machine's libraries to theirs.
+unpack_aarch64() {
+  local into=build/aarch64-libraries folder package wanted="${aarch64_libraries[*]}"
+  [ "$(cat $into/packages 2>/dev/null)" != "$wanted" ] || return 0
+  echo "setup: unpacking libraries for AArch64 into $into" >&2
+  rm -rf $into
+  mkdir -p $into/download/{lists,cache}
+  folder=$(cd $into/download && pwd)
+  local apt=(apt-get -qq -o APT::Architectures::=arm64 -o APT::Sandbox::User=
+    -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache")
+  "${apt[@]}" update >&2
+  (cd "$folder" && "${apt[@]}" download "${aarch64_libraries[@]/%/:arm64}" >&2)
+  for package in "$folder"/*.deb; do dpkg -x "$package" $into; done
+  rm -r "$folder"
+  echo "$wanted" >$into/packages
 }
 
 # .venv holds exactly scripts/requirements-test.txt; a copy of that file inside says that it is complete.
@@ -75,7 +99,11 @@ install_rust() {
 case "${1:-}" in
   "") install_packages "${packages[@]}" ;;
   lint) install_packages "${packages[@]}" "${lint_packages[@]}" ;;
-  *) echo "usage: scripts/setup.sh [lint]" >&2; exit 2 ;;
+  aarch64)
+    install_packages "${packages[@]}" "${aarch64_packages[@]}"
+    unpack_aarch64
+    ;;
+  *) echo "usage: scripts/setup.sh [lint|aarch64]" >&2; exit 2 ;;
 esac
 install_python
 install_rust

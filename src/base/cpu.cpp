@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace pellucid {
@@ -28,6 +30,8 @@ CpuRegisters read_registers() {
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     registers.xcr0 = uint64_t{high} << 32 | low;
   }
+#elif defined(__aarch64__) && defined(__linux__)
+  registers.hwcap = getauxval(AT_HWCAP);
 #endif
   return registers;
 }
@@ -45,6 +49,7 @@ CpuFeatures decode(const CpuRegisters& r) {
       bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
   const bool vbmi_vnni = bit(r.leaf7_ecx, 1) && bit(r.leaf7_ecx, 11);
   features.avx512 = features.avx2 && f_dq_bw_vl && vbmi_vnni && (r.xcr0 & kZmmState) == kZmmState;
+  features.dotprod = bit(r.hwcap, 20);  // HWCAP_ASIMDDP
   return features;
 }
 

@@ -6,18 +6,20 @@
 
 namespace pellucid {
 
-/// The registers that CPUID and XGETBV return.
+/// The registers that CPUID and XGETBV return, and the word by which Linux tells of an AArch64 processor.
 struct CpuRegisters {
   uint32_t leaf1_ecx = 0;
   uint32_t leaf7_ebx = 0;
   uint32_t leaf7_ecx = 0;
-  uint64_t xcr0 = 0;  // 0 where OSXSAVE is off
+  uint64_t xcr0 = 0;   // 0 where OSXSAVE is off
+  uint64_t hwcap = 0;  // AT_HWCAP on AArch64, else 0
 };
 
 struct CpuFeatures {
   bool avx2 = false;  // AVX2, FMA and F16C, with the operating system saving ymm registers
   bool avx512 =
       false;  // AVX-512 F, BW, DQ, VL, VBMI and VNNI, with the operating system saving zmm registers
+  bool dotprod = false;  // AArch64 with dot products of bytes; plain NEON needs no asking
 };
 
 /// Features are believed only where the operating system saves the registers they use (Intel SDM vol.

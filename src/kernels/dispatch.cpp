@@ -18,6 +18,13 @@ extern const KernelTable kTable;
 namespace avx512 {
 extern const KernelTable kTable;
 }
+#elif defined(PELLUCID_ARM_LEVELS)
+namespace neon {
+extern const KernelTable kTable;
+}
+namespace dotprod {
+extern const KernelTable kTable;
+}
 #endif
 
 namespace {
@@ -31,6 +38,9 @@ struct Tables {
     const CpuFeatures cpu = detect_cpu();
     if (cpu.avx512) list[count++] = &avx512::kTable;
     if (cpu.avx2) list[count++] = &avx2::kTable;
+#elif defined(PELLUCID_ARM_LEVELS)
+    if (detect_cpu().dotprod) list[count++] = &dotprod::kTable;
+    list[count++] = &neon::kTable;
 #endif
     list[count++] = &scalar::kTable;
   }

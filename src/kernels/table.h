@@ -89,7 +89,7 @@ enum class RopePairing : uint8_t {
 };
 
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avx512"
+  std::string_view name;  // "scalar", "avx2", "avx512", "neon", "dotprod"
 
   /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of groups
   /// [group_begin, group_end); rows beyond n_rows are not written. Per element: acc = 0, then for each block
@@ -140,8 +140,8 @@ struct KernelTable {
 
 /// The levels this binary holds and this machine runs, best first; scalar is always last.
 std::span<const KernelTable* const> available_tables();
-/// The level that PELLUCID_SIMD names (scalar, avx2, avx512), else the best. Errors (kUsage): unknown, or not
-/// on this machine.
+/// The level that PELLUCID_SIMD names (scalar, avx2, avx512, neon, dotprod), else the best. Errors (kUsage):
+/// unknown, or not on this machine.
 Result<const KernelTable*> choose_table();
 
 }  // namespace pellucid::kernels

@@ -14,6 +14,7 @@ using Function = void (*)(std::span<double>);
 
 void exp_baseline(std::span<double> values) { exp_each(values); }
 
+#if defined(__x86_64__)
 [[gnu::target("avx2")]] void exp_avx2(std::span<double> values) { exp_each(values); }
 
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void exp_avx512(std::span<double> values) { exp_each(values); }
@@ -23,6 +24,9 @@ Function choose() {
   if (features.avx512) return exp_avx512;
   return features.avx2 ? exp_avx2 : exp_baseline;
 }
+#else
+Function choose() { return exp_baseline; }
+#endif
 
 }  // namespace
 

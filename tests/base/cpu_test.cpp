@@ -31,6 +31,11 @@ TEST(Cpu, FeaturesCountOnlyWhereTheSystemSavesTheRegisters) {
   EXPECT_FALSE(decode(registers).avx512);
 }
 
+TEST(Cpu, DotProductsOfArm) {
+  EXPECT_FALSE(decode({.hwcap = 0x8ff}).dotprod);      // Cortex-A72
+  EXPECT_TRUE(decode({.hwcap = 0x10119fff}).dotprod);  // Neoverse N1
+}
+
 TEST(Cpu, EachNeededFeatureIsNeeded) {
   const auto without = [](uint32_t CpuRegisters::*word, int bit) {
     CpuRegisters registers = kZen4;

@@ -1,0 +1,235 @@
+// The vocabulary of the kernels on AArch64: a vector of 16 lanes is four registers of four lanes. Each
+// function computes what scalar/simd.h defines. Compiled twice, with the dot products of bytes that Armv8.2
+// has (dotprod/table.cpp) and without.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/packed.h"
+
+namespace pellucid::kernels::neon {
+namespace {
+
+constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the integer product
+constexpr int kDotTokens = 4;
+constexpr int kFloatGroups = 1;  // the same of the float product
+constexpr int kFloatTokens = 4;
+constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
+constexpr int kAttentionVectors = 2;
+
+struct F32 {
+  float32x4_t v[4];
+};
+struct I32 {
+  int32x4_t v[4];
+};
+struct Bytes {
+  uint8x16_t v[4];
+};
+
+inline float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline float sqrt1(float x) { return __builtin_sqrtf(x); }
+
+/// A vector of f(register 0 .. 3).
+template <typename Vector, typename Function>
+[[gnu::always_inline]] inline Vector each(const Function& f) {
+  return {f(0), f(1), f(2), f(3)};
+}
+
+inline F32 set1(float x) {
+  return each<F32>([&](int) { return vdupq_n_f32(x); });
+}
+inline I32 set1(int32_t x) {
+  return each<I32>([&](int) { return vdupq_n_s32(x); });
+}
+inline F32 load(const float* p) {
+  return each<F32>([&](int i) { return vld1q_f32(p + 4 * i); });
+}
+inline void store(float* p, F32 a) {
+  for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
+}
+inline F32 load_first(const float* p, int n) {
+  float lanes[kLanes] = {};
+  __builtin_memcpy(lanes, p, static_cast<size_t>(n) * sizeof(float));
+  return load(lanes);
+}
+inline void store_first(float* p, F32 a, int n) {
+  float lanes[kLanes];
+  store(lanes, a);
+  __builtin_memcpy(p, lanes, static_cast<size_t>(n) * sizeof(float));
+}
+inline F32 load_half(const void* p) {
+  const auto* halves = static_cast<const uint16_t*>(p);
+  return each<F32>([&](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves + 4 * i))); });
+}
+inline uint16_t to_half(float x) {
+  return vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(x))), 0);
+}
+inline I32 load_words(const void* p) {
+  const auto* words = static_cast<const uint16_t*>(p);
+  return each<I32>([&](int i) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(words + 4 * i))); });
+}
+inline void store_bytes(int8_t* p, I32 a) {
+  const int16x8_t low = vcombine_s16(vmovn_s32(a.v[0]), vmovn_s32(a.v[1]));
+  const int16x8_t high = vcombine_s16(vmovn_s32(a.v[2]), vmovn_s32(a.v[3]));
+  vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+}
+
+inline F32 operator+(F32 a, F32 b) {
+  return each<F32>([&](int i) { return vaddq_f32(a.v[i], b.v[i]); });
+}
+inline F32 operator-(F32 a, F32 b) {
+  return each<F32>([&](int i) { return vsubq_f32(a.v[i], b.v[i]); });
+}
+inline F32 operator*(F32 a, F32 b) {
+  return each<F32>([&](int i) { return vmulq_f32(a.v[i], b.v[i]); });
+}
+inline F32 operator/(F32 a, F32 b) {
+  return each<F32>([&](int i) { return vdivq_f32(a.v[i], b.v[i]); });
+}
+inline F32 fma(F32 a, F32 b, F32 c) {
+  return each<F32>([&](int i) { return vfmaq_f32(c.v[i], a.v[i], b.v[i]); });
+}
+// FMAX and FMIN would give NaN where either is; the contract is the second operand.
+inline float32x4_t larger(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+inline F32 max(F32 a, F32 b) {
+  return each<F32>([&](int i) { return larger(a.v[i], b.v[i]); });
+}
+inline F32 min(F32 a, F32 b) {
+  return each<F32>([&](int i) { return vbslq_f32(vcltq_f32(a.v[i], b.v[i]), a.v[i], b.v[i]); });
+}
+inline F32 if_less(F32 a, F32 b, F32 then, F32 otherwise) {
+  return each<F32>([&](int i) { return vbslq_f32(vcltq_f32(a.v[i], b.v[i]), then.v[i], otherwise.v[i]); });
+}
+inline F32 keep_lanes(F32 a, int begin, int end, F32 otherwise) {
+  const int32_t lanes[] = {0, 1, 2, 3};
+  return each<F32>([&](int i) {
+    const int32x4_t lane = vaddq_s32(vld1q_s32(lanes), vdupq_n_s32(4 * i));
+    const uint32x4_t kept = vandq_u32(vcgeq_s32(lane, vdupq_n_s32(begin)), vcltq_s32(lane, vdupq_n_s32(end)));
+    return vbslq_f32(kept, a.v[i], otherwise.v[i]);
+  });
+}
+inline I32 bits(F32 a) {
+  return each<I32>([&](int i) { return vreinterpretq_s32_f32(a.v[i]); });
+}
+inline F32 from_bits(I32 a) {
+  return each<F32>([&](int i) { return vreinterpretq_f32_s32(a.v[i]); });
+}
+inline F32 to_float(I32 a) {
+  return each<F32>([&](int i) { return vcvtq_f32_s32(a.v[i]); });
+}
+
+inline I32 operator+(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vaddq_s32(a.v[i], b.v[i]); });
+}
+inline I32 operator-(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vsubq_s32(a.v[i], b.v[i]); });
+}
+inline I32 operator*(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vmulq_s32(a.v[i], b.v[i]); });
+}
+inline I32 operator&(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vandq_s32(a.v[i], b.v[i]); });
+}
+inline I32 operator|(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vorrq_s32(a.v[i], b.v[i]); });
+}
+inline I32 max(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vmaxq_s32(a.v[i], b.v[i]); });
+}
+template <int kBits>
+inline I32 shift_left(I32 a) {
+  return each<I32>([&](int i) { return vshlq_n_s32(a.v[i], kBits); });
+}
+template <int kBits>
+inline I32 shift_right(I32 a) {
+  return each<I32>([&](int i) { return vshrq_n_s32(a.v[i], kBits); });
+}
+inline I32 dot_words(I32 a, I32 b) {
+  return each<I32>([&](int i) {
+    const int16x8_t x = vreinterpretq_s16_s32(a.v[i]);
+    const int16x8_t y = vreinterpretq_s16_s32(b.v[i]);
+    return vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
+  });
+}
+
+inline float sum(F32 a) {
+  const float32x4_t four = vaddq_f32(vaddq_f32(a.v[0], a.v[2]), vaddq_f32(a.v[1], a.v[3]));
+  const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+  return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+inline float maximum(F32 a) {
+  const float32x4_t four = larger(larger(a.v[0], a.v[2]), larger(a.v[1], a.v[3]));
+  const float32x4_t two = larger(four, vextq_f32(four, four, 2));
+  return vgetq_lane_f32(larger(two, vextq_f32(two, two, 1)), 0);
+}
+inline int32_t sum(I32 a) {
+  return vaddvq_s32(vaddq_s32(vaddq_s32(a.v[0], a.v[1]), vaddq_s32(a.v[2], a.v[3])));
+}
+inline int32_t maximum(I32 a) {
+  return vmaxvq_s32(vmaxq_s32(vmaxq_s32(a.v[0], a.v[1]), vmaxq_s32(a.v[2], a.v[3])));
+}
+
+inline Bytes load_bytes(const std::byte* p) {
+  return each<Bytes>([&](int i) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p) + 16 * i); });
+}
+/// Per byte: a shifted right, or left where kShift is negative.
+template <int kShift>
+inline uint8x16_t shifted(uint8x16_t a) {
+  if constexpr (kShift > 0) return vshrq_n_u8(a, kShift);
+  if constexpr (kShift < 0) return vshlq_n_u8(a, -kShift);
+  return a;
+}
+template <int kShift, int kMask>
+inline Bytes field(Bytes a) {
+  return each<Bytes>([&](int i) { return vandq_u8(shifted<kShift>(a.v[i]), vdupq_n_u8(kMask)); });
+}
+template <int kFrom, int kTo, int kMask>
+inline Bytes merge(Bytes low, Bytes high) {
+  return each<Bytes>([&](int i) {
+    return vorrq_u8(low.v[i], vandq_u8(shifted<kFrom - kTo>(high.v[i]), vdupq_n_u8(kMask << kTo)));
+  });
+}
+inline Bytes lookup(const uint8_t* table, Bytes index) {
+  return each<Bytes>([&](int i) { return vqtbl1q_u8(vld1q_u8(table), index.v[i]); });
+}
+
+/// Per lane: total + the dot product of four signed bytes.
+[[gnu::always_inline]] inline int32x4_t add_dots(int32x4_t total, int8x16_t w, int8x16_t x) {
+#ifdef __ARM_FEATURE_DOTPROD
+  return vdotq_s32(total, w, x);
+#else
+  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(x)));
+  return vaddq_s32(total, vpaddq_s32(low, vpaddlq_s16(vmull_high_s8(w, x))));
+#endif
+}
+
+/// Codes of up to 6 bits are signed bytes as they are; those of 8 bits are once their offset is taken out.
+template <int kBits, int kOffset>
+class Dot {
+ public:
+  static constexpr bool kIncludesOffset = kBits == 8;
+  static_assert(kBits <= 6 || kOffset == 128);
+
+  template <int kGroup>
+  [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, sizeof(four));
+    const int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    for (int i = 0; i < 4; ++i) total_.v[i] = add_dots(total_.v[i], weights(codes.v[i]), values);
+  }
+  [[nodiscard]] I32 total() const { return total_; }
+
+ private:
+  static int8x16_t weights(uint8x16_t codes) {
+    return vreinterpretq_s8_u8(kIncludesOffset ? veorq_u8(codes, vdupq_n_u8(128)) : codes);
+  }
+
+  I32 total_ = set1(int32_t{0});
+};
+
+}  // namespace
+}  // namespace pellucid::kernels::neon

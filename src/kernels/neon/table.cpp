@@ -1,0 +1,11 @@
+// The NEON level: every AArch64 processor.
+#include "kernels/table.h"
+
+#include "kernels/format.h"
+#include "kernels/neon/simd.h"
+
+namespace pellucid::kernels::neon {
+#include "kernels/generic/all.inl"
+extern const KernelTable kTable;
+constinit const KernelTable kTable = make_table("neon");
+}  // namespace pellucid::kernels::neon
