@@ -58,7 +58,9 @@ Result<Run> prepare(const GenerateCommand& command) {
   PELLUCID_TRY(std::string text, text_or_stdin(command.prompt));
   if (text.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
   PELLUCID_TRY(const std::tm now, local_time_or_now(command.now));
-  PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
+  ModelOptions model = command.model;
+  model.hash = command.trace.path.has_value();
+  PELLUCID_TRY(LoadedEngine loaded, load_engine(model));
   tokenizer::EncodeOptions encode;
   if (command.chat) {
     PELLUCID_TRY(text, chat_prompt(command, *loaded.engine, std::move(text), now));

@@ -20,6 +20,7 @@ struct ModelOptions {
   std::string precision = "native";
   std::string kv_type = "f16";
   generation::EngineOptions engine;
+  bool hash = false;  // whether the file's hash is wanted
 };
 
 /// -m, --threads, --ctx, --batch, --precision, --kv-type.
@@ -32,6 +33,7 @@ struct LoadedEngine {
   std::unique_ptr<generation::Engine> engine;
   std::string path;
   double load_ms = 0;
+  uint64_t hash = 0;  // xxh64() of the file, where it is wanted
 };
 Result<LoadedEngine> load_engine(ModelOptions options);
 

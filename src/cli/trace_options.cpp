@@ -81,8 +81,9 @@ Result<generation::TraceWriter> start_trace(const TraceOptions& options, const L
   PELLUCID_CHECK(check_files(options, loaded.path));
   PELLUCID_CHECK(check_texts(run));
   const generation::Engine& engine = *loaded.engine;
-  PELLUCID_TRY(generation::Trace header, generation::trace_header(engine, loaded.path, prompt, prompt_tokens,
-                                                                  run, dialect.value_or("pellucid")));
+  PELLUCID_TRY(generation::Trace header,
+               generation::trace_header(engine, loaded.path, loaded.hash, prompt, prompt_tokens, run,
+                                        dialect.value_or("pellucid")));
   std::optional<generation::LogitsWriter> logits;
   if (options.logits) {
     PELLUCID_TRY(logits, generation::LogitsWriter::create(*options.logits));
@@ -131,7 +132,7 @@ Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions 
                  fmt::format("{} tokens, recorded are {}", loaded->n_vocab(), trace.model.n_vocab)};
   }
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-  return LoadedEngine{std::move(loaded), std::move(path), elapsed.count()};
+  return LoadedEngine{std::move(loaded), std::move(path), elapsed.count(), trace.model.hash};
 }
 
 void add_change_options(CLI::App& command, SamplingOptions& options) {

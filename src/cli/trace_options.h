@@ -22,8 +22,8 @@ struct TraceOptions {
 /// --trace, --trace-top, --trace-logits.
 void add_trace_options(CLI::App& command, TraceOptions& options);
 
-/// Writes the header. Errors: kIo; kUsage where a file would be written over what is in use, or a setting has
-/// bytes that JSON cannot hold.
+/// Writes the header, of a model that was loaded with its hash. Errors: kIo; kUsage where a file would be
+/// written over what is in use, or a setting has bytes that JSON cannot hold.
 Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
                                             std::string_view prompt, std::span<const int32_t> prompt_tokens,
                                             const generation::GenerateOptions& run,

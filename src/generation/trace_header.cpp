@@ -1,6 +1,7 @@
 #include "generation/trace_header.h"
 
-#include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -12,54 +13,47 @@
 namespace pellucid::generation {
 namespace {
 
-template <typename T>
-void add_bytes(std::string& bytes, const T& number) {
-  bytes.append(reinterpret_cast<const char*>(&number), sizeof(number));
+/// The elements of an array as they lie in the file: texts each behind its length of 8 bytes.
+std::span<const std::byte> encoded(const gguf::Array& array) {
+  if (array.strings.empty()) return array.bytes;
+  const char* const begin = array.strings.front().data() - sizeof(uint64_t);
+  const char* const end = array.strings.back().data() + array.strings.back().size();
+  return std::as_bytes(std::span(begin, end));
 }
 
-void add_bytes(std::string& bytes, std::string_view text) {
-  add_bytes(bytes, uint64_t{text.size()});
-  bytes += text;
-}
-
-/// Texts with their length before them, other scalars as 8 bytes.
-struct AddValue {
-  std::string& bytes;
-
-  void operator()(std::string_view text) const { add_bytes(bytes, text); }
-  void operator()(bool value) const { add_bytes(bytes, uint64_t{value}); }
-  void operator()(uint64_t value) const { add_bytes(bytes, value); }
-  void operator()(int64_t value) const { add_bytes(bytes, value); }
-  void operator()(double value) const { add_bytes(bytes, value); }
-  void operator()(const gguf::Array& array) const {
-    add_bytes(bytes, array.count);
-    for (const std::string_view text : array.strings) add_bytes(bytes, text);
-    bytes.append(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
+/// Of a value as GGUF encodes it, scalars in 8 bytes.
+struct HashOf {
+  uint64_t operator()(std::string_view text) const { return xxh64(std::as_bytes(std::span(text))); }
+  uint64_t operator()(const gguf::Array& array) const { return xxh64(encoded(array)); }
+  uint64_t operator()(bool value) const { return (*this)(uint64_t{value}); }
+  template <typename T>
+  uint64_t operator()(T value) const {
+    return xxh64(std::as_bytes(std::span(&value, 1)));
   }
 };
 
-/// Of what the tokenizer is made from: key and value of each entry that begins with "tokenizer.", by key.
+/// Of what the tokenizer is made from: each key that begins with "tokenizer.", in order, and its value's
+/// hash.
 uint64_t tokenizer_hash(const gguf::Metadata& metadata) {
-  std::vector<const gguf::Entry*> entries;
+  std::map<std::string_view, uint64_t> hashes;
   for (const gguf::Entry& entry : metadata.entries()) {
-    if (entry.key.starts_with("tokenizer.")) entries.push_back(&entry);
+    if (entry.key.starts_with("tokenizer.")) hashes[entry.key] = std::visit(HashOf{}, entry.value);
   }
-  std::ranges::sort(entries, {}, &gguf::Entry::key);
   std::string bytes;
-  for (const gguf::Entry* entry : entries) {
-    add_bytes(bytes, entry->key);
-    std::visit(AddValue{bytes}, entry->value);
+  for (const auto& [key, hash] : hashes) {
+    bytes += key;
+    bytes.append(reinterpret_cast<const char*>(&hash), sizeof(hash));
   }
   return xxh64(std::as_bytes(std::span(bytes)));
 }
 
-TraceModel model_of(const Engine& engine, std::string path) {
+TraceModel model_of(const Engine& engine, std::string path, uint64_t hash) {
   const gguf::File& file = engine.file();
   const auto architecture = file.metadata().string("general.architecture");
   TraceModel model;
   model.path = std::move(path);
   model.bytes = file.size_bytes();
-  model.hash = model_hash(file);
+  model.hash = hash;
   if (architecture.ok()) model.architecture = architecture.value();
   model.n_vocab = engine.n_vocab();
   model.tokenizer_hash = tokenizer_hash(file.metadata());
@@ -80,19 +74,15 @@ TraceMachine machine_of(const Engine& engine) {
 }  // namespace
 
 uint64_t model_hash(const gguf::File& file) {
-  const MappedFile* const mapping = file.mapping();
-  if (mapping == nullptr) return 0;
-  const uint64_t hash = xxh64(mapping->bytes());
-  mapping->release(mapping->bytes());
-  return hash;
+  return file.mapping() == nullptr ? 0 : xxh64(file.mapping()->bytes());
 }
 
-Result<Trace> trace_header(const Engine& engine, std::string path, std::string_view prompt,
+Result<Trace> trace_header(const Engine& engine, std::string path, uint64_t hash, std::string_view prompt,
                            std::span<const int32_t> prompt_tokens, const GenerateOptions& options,
                            std::string dialect) {
   Trace trace;
   trace.pellucid = PELLUCID_VERSION;
-  trace.model = model_of(engine, std::move(path));
+  trace.model = model_of(engine, std::move(path), hash);
   trace.machine = machine_of(engine);
   tokenizer::Utf8Stream utf8;
   trace.prompt = utf8.push(prompt);

@@ -12,12 +12,12 @@
 
 namespace pellucid::generation {
 
-/// xxh64() of a model file, or 0 where it was not opened by its path. Reads all of it once more, at the
-/// speed of memory where it is cached.
+/// xxh64() of a model file, or 0 where it was not opened by its path. Reads all of it, at the speed of memory
+/// where it is cached.
 uint64_t model_hash(const gguf::File& file);
 
 /// A trace whose main branch has no steps. Errors: those of breaker_tokens().
-Result<Trace> trace_header(const Engine& engine, std::string path, std::string_view prompt,
+Result<Trace> trace_header(const Engine& engine, std::string path, uint64_t hash, std::string_view prompt,
                            std::span<const int32_t> prompt_tokens, const GenerateOptions& options,
                            std::string dialect);
 

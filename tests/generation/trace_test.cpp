@@ -46,7 +46,8 @@ class Traces : public ::testing::Test {
 
   /// Runs and records; the trace is read back from the file.
   Trace record(const GenerateOptions& options, Generation* done = nullptr) {
-    const auto header = trace_header(*engine_, file_.path(), "prompt", prompt_, options, "pellucid");
+    const auto header = trace_header(*engine_, file_.path(), model_hash(engine_->file()), "prompt", prompt_,
+                                     options, "pellucid");
     EXPECT_TRUE(header.ok());
     Trace trace = header.value();
     trace.logits_path = logits_path_;

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import gguf
 import jsonschema
 import numpy as np
 import pytest
@@ -126,6 +127,22 @@ def test_hashes_are_those_of_the_bytes(model, tmp_path):
     logits = np.fromfile(tmp_path / "run.f32", "<f4").reshape(-1, header["model"]["n_vocab"])
     for step in steps(trace):
         assert step["logits_hash"] == xxh64(logits[step["logits_row"]].tobytes())
+
+
+def test_the_tokenizer_hash_is_of_its_metadata(model, tmp_path):
+    fields = gguf.GGUFReader(model).fields
+    described = b""
+    for key in sorted(name for name in fields if name.startswith("tokenizer.")):
+        field = fields[key]
+        if field.types[0] == gguf.GGUFValueType.ARRAY:
+            first = min(field.data) - (field.types[1] == gguf.GGUFValueType.STRING)  # lengths stand before texts
+            value = b"".join(part.tobytes() for part in field.parts[first:])
+        elif field.types[0] == gguf.GGUFValueType.STRING:
+            value = field.parts[-1].tobytes()
+        else:
+            value = int(field.contents()).to_bytes(8, "little")
+        described += key.encode() + int(xxh64(value), 16).to_bytes(8, "little")
+    assert records(record(model, tmp_path, tokens=1))[0]["model"]["tokenizer_hash"] == xxh64(described)
 
 
 def test_stages_probabilities_and_draws_follow_from_the_logits(model, tmp_path):
