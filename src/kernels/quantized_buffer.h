@@ -15,7 +15,8 @@ class QuantizedBuffer {
   QuantizedBuffer(size_t n_tokens, size_t n_cols) {
     const size_t blocks = n_tokens * ((n_cols + kBlockValues - 1) / kBlockValues);
     for (Digit& digit : digits_) {
-      digit = {AlignedBuffer<int8_t>(blocks * kBlockValues), AlignedBuffer<int32_t>(blocks)};
+      digit = {AlignedBuffer<int8_t>(blocks * kBlockValues), AlignedBuffer<int32_t>(blocks),
+               AlignedBuffer<int32_t>(blocks)};
     }
     scales_ = AlignedBuffer<float>(blocks);
     is_fine_ = AlignedBuffer<uint8_t>(blocks);
@@ -29,8 +30,11 @@ class QuantizedBuffer {
   struct Digit {
     AlignedBuffer<int8_t> values;
     AlignedBuffer<int32_t> sums;
+    AlignedBuffer<int32_t> firsts;
   };
-  static QuantizedDigit view(Digit& digit) { return {digit.values.data(), digit.sums.data()}; }
+  static QuantizedDigit view(Digit& digit) {
+    return {digit.values.data(), digit.sums.data(), digit.firsts.data()};
+  }
 
   std::array<Digit, 2> digits_;
   AlignedBuffer<float> scales_;

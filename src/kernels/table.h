@@ -10,31 +10,39 @@
 
 namespace pellucid::kernels {
 
+/// Quantised activations lie in strips: kStripTokens tokens together while there are as many, then 4, 2, 1 of
+/// the rest. A strip of W tokens holds block after block; what a block has one of per token lies [W], its
+/// integers lie [8][W][4]: four consecutive columns of each token. So a product of W tokens reads one stream.
+inline constexpr int kStripTokens = 8;
+constexpr int strip_width(int tokens_left) {
+  return tokens_left >= 8 ? 8 : tokens_left >= 4 ? 4 : tokens_left >= 2 ? 2 : 1;
+}
+
 /// One digit of quantised activations.
 struct QuantizedDigit {
-  int8_t* values;  // [n_tokens, n_cols], in [-127, 127]
-  int32_t* sums;   // [n_tokens, n_cols / 32], two int16: the sum of the block's integers (high half) and of
-                   // its first 16 (low half)
+  int8_t* values;   // [n_tokens, n_cols] in strips, in [-127, 127]
+  int32_t* sums;    // [n_tokens, n_cols / 32] in strips: the sum of the block's integers
+  int32_t* firsts;  // the same of its first 16
 };
 
 /// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * (coarse + fine /
 /// 256), scale = max|x| / 127, rounding to nearest even. Only the blocks that stand out of their row, those
 /// whose max|x| is above kStandsOut times the mean of the row's, have a fine digit (is_fine; elsewhere it is
-/// zero): in trained models they are about one in five and carry most of what rounding to int8 would lose.
-/// n_cols is a multiple of 32. A block that holds NaN or infinity gets a scale that is not finite, so the
-/// product is not finite either.
+/// not defined): in trained models they are about one in five and carry most of what rounding to int8 would
+/// lose. n_cols is a multiple of 32. A block that holds NaN or infinity gets a scale that is not finite, so
+/// the product is not finite either.
 struct QuantizedRows {
   QuantizedDigit coarse;
   QuantizedDigit fine;
-  float* scales;     // [n_tokens, n_cols / 32]
-  uint8_t* is_fine;  // [n_tokens, n_cols / 32]: 0 or 1
+  float* scales;     // [n_tokens, n_cols / 32] in strips
+  uint8_t* is_fine;  // [n_tokens, n_cols / 32] in strips: 0 or 1
 
-  /// The rows from `token` on.
+  /// The rows from `token` on, where a strip begins.
   [[nodiscard]] QuantizedRows from(int64_t token, int n_cols) const {
     const int64_t block = token * (n_cols / kBlockValues);
     const int64_t at = token * n_cols;
-    return {{coarse.values + at, coarse.sums + block},
-            {fine.values + at, fine.sums + block},
+    return {{coarse.values + at, coarse.sums + block, coarse.firsts + block},
+            {fine.values + at, fine.sums + block, fine.firsts + block},
             scales + block,
             is_fine + block};
   }

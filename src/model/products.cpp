@@ -7,8 +7,11 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quan
   if (quantized && n_rows < kFewRows) {
     private_id_ = pass.s.new_private_rows(pass.pool.size());
   } else if (quantized) {
-    for_rows(pass.pool, n_rows, [&](int t) {
-      pass.kernels().quantize(row(x, t, n_cols), 1, n_cols, pass.s.quantized.rows().from(t, n_cols));
+    constexpr int kTokens = kernels::kStripTokens;
+    pass.pool.run((n_rows + kTokens - 1) / kTokens, [&](int strip, int) {
+      const int t = strip * kTokens;
+      pass.kernels().quantize(row(x, t, n_cols), std::min(kTokens, n_rows - t), n_cols,
+                              pass.s.quantized.rows().from(t, n_cols));
     });
   }
 }

@@ -36,11 +36,11 @@ struct Tile {
 /// number of threads. Those of the same groups follow each other, so that weights come from memory once.
 template <typename Body>
 void for_tiles(const Pass& p, int n_groups, int n_rows, const Body& body) {
-  constexpr int kTasks = 64;
   constexpr int kMinGroups = 2;
   constexpr int kMaxGroups = 32;
-  constexpr int kRows = 64;
-  const int groups = std::clamp(n_groups / kTasks, kMinGroups, kMaxGroups);
+  constexpr int kRows = 64;  // of whole strips
+  // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
+  const int groups = std::clamp(n_groups / (n_rows < kFewRows ? 64 : 8), kMinGroups, kMaxGroups);
   const int row_tiles = (n_rows + kRows - 1) / kRows;
   p.pool.run((n_groups + groups - 1) / groups * row_tiles, [&](int task, int worker) {
     const int group = task / row_tiles * groups;

@@ -52,6 +52,7 @@ TEST(Levels, Quantize) {
     for (const auto& [one, other] : {std::pair{a.coarse, b.coarse}, {a.fine, b.fine}}) {
       ASSERT_TRUE(std::equal(one.values, one.values + x.size(), other.values)) << table->name;
       ASSERT_TRUE(std::equal(one.sums, one.sums + x.size() / 32, other.sums)) << table->name;
+      ASSERT_TRUE(std::equal(one.firsts, one.firsts + x.size() / 32, other.firsts)) << table->name;
     }
   }
 }
@@ -190,13 +191,16 @@ TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
     for (const KernelTable* table : available_tables()) {
       for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 64, 512}) {
         if (table == &scalar() && n_tokens > 17) continue;
-        Batch x(*table, spiky_floats(size_t(n_tokens) * n_cols, rng), n_cols);
+        const std::vector<float> floats = spiky_floats(size_t(n_tokens) * n_cols, rng);
+        Batch x(*table, floats, n_cols);
         const std::vector<float> whole = product(*table, w, x.all());
         const int64_t stride = n_rows + 3;  // columns beyond n_rows must stay untouched
         std::vector<float> parts(static_cast<size_t>(n_tokens * stride), 777.0F);
         for (int t = 0; t < n_tokens; ++t) {
+          const auto first = floats.begin() + int64_t{t} * n_cols;
+          Batch one(*table, {first, first + n_cols}, n_cols);
           for (const auto& [begin, end] : {std::pair{0, 2}, {2, 3}, {3, 5}}) {
-            table->matmul(w, x.tokens(t, 1), parts.data() + t * stride, stride, begin, end);
+            table->matmul(w, one.all(), parts.data() + t * stride, stride, begin, end);
           }
         }
         for (int t = 0; t < n_tokens; ++t) {

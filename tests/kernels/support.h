@@ -143,11 +143,7 @@ class Batch {
   }
 
   [[nodiscard]] QuantizedRows rows() { return quantized_.rows(); }
-  /// n tokens from `first` on.
-  [[nodiscard]] Activations tokens(int first, int n) {
-    return {values_.data() + int64_t{first} * n_cols_, rows().from(first, n_cols_), n, n_cols_};
-  }
-  [[nodiscard]] Activations all() { return tokens(0, n_tokens_); }
+  [[nodiscard]] Activations all() { return {values_.data(), rows(), n_tokens_, n_cols_}; }
 
  private:
   std::vector<float> values_;
@@ -206,6 +202,32 @@ inline int64_t first_difference(std::span<const float> a, std::span<const float>
   }
   return -1;
 }
+
+/// Where quantised activations keep token t of n, read from the words of table.h.
+struct StripSpot {
+  size_t begin = 0;  // tokens before the strip
+  size_t width = 8;
+
+  StripSpot(size_t t, size_t n) {
+    for (; t >= begin + width || n - begin < width;) {
+      if (n - begin < width) {
+        width /= 2;
+      } else {
+        begin += width;
+      }
+    }
+    token_ = t - begin;
+  }
+  [[nodiscard]] size_t one(size_t block, size_t n_blocks) const {
+    return begin * n_blocks + block * width + token_;
+  }
+  [[nodiscard]] size_t value(size_t k, size_t n_cols) const {
+    return begin * n_cols + k / 32 * 32 * width + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
+  }
+
+ private:
+  size_t token_ = 0;
+};
 
 inline std::string type_name(TensorType type) { return std::string(info(type).name); }
 

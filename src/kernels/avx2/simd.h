@@ -125,9 +125,6 @@ template <int kBits>
 inline I32 shift_right(I32 a) {
   return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
 }
-inline I32 dot_words(I32 a, I32 b) {
-  return {_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
-}
 
 inline float sum(F32 a) {
   const __m256 eight = _mm256_add_ps(a.low, a.high);
@@ -188,6 +185,7 @@ class Dot {
   static constexpr bool kIncludesOffset = kBits == 8;
   static_assert(kBits <= 6 || kOffset == 128);
 
+  [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     int32_t four;
@@ -218,7 +216,7 @@ class Dot {
   }
 
   I32 words_ = set1(int32_t{0});
-  I32 total_ = set1(int32_t{0});
+  I32 total_;
 };
 
 }  // namespace

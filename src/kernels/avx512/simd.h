@@ -13,7 +13,7 @@ namespace pellucid::kernels::avx512 {
 namespace {
 
 constexpr int kDotGroups = 2;  // groups of rows and tokens of a tile of the integer product
-constexpr int kDotTokens = 4;
+constexpr int kDotTokens = 8;
 constexpr int kFloatGroups = 4;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
@@ -89,7 +89,6 @@ template <int kBits>
 inline I32 shift_right(I32 a) {
   return {_mm512_srai_epi32(a.v, kBits)};
 }
-inline I32 dot_words(I32 a, I32 b) { return {_mm512_madd_epi16(a.v, b.v)}; }
 
 inline float sum(F32 a) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
@@ -128,6 +127,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = false;
+  [[gnu::always_inline]] void start(I32 total) { total_ = total.v; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     int32_t four;
@@ -137,7 +137,7 @@ class Dot {
   [[nodiscard]] I32 total() const { return {total_}; }
 
  private:
-  __m512i total_ = _mm512_setzero_si512();
+  __m512i total_;
 };
 
 }  // namespace

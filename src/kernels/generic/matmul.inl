@@ -27,8 +27,8 @@ template <PackedFormat kFormat, int kGroup>
 struct BlockScales {
   F32 scale;
   F32 minimum;
-  I32 first, second;  // SubScales::kHalves*: the integer sub-scales of the two halves
-  I32 minimums;       // SubScales::kHalvesMin: pairs of int16 that meet the pairs of sums of x
+  I32 first, second;       // SubScales::kHalves*: the integer sub-scales of the two halves
+  I32 minimum0, minimum1;  // SubScales::kHalvesMin: their integer sub-minimums
 };
 
 template <PackedFormat kFormat>
@@ -48,68 +48,85 @@ template <PackedFormat kFormat>
     } else {
       s.first = pair & set1(int32_t{15});
       s.second = shift_right<8>(pair) & set1(int32_t{15});
-      // first * minimum0 + (all - first) * minimum1 = first * (minimum0 - minimum1) + all * minimum1
-      const I32 minimum0 = shift_right<4>(pair) & set1(int32_t{15});
-      const I32 minimum1 = shift_right<12>(pair);
-      s.minimums = shift_left<16>(minimum1) | ((minimum0 - minimum1) & set1(int32_t{0xFFFF}));
+      s.minimum0 = shift_right<4>(pair) & set1(int32_t{15});
+      s.minimum1 = shift_right<12>(pair);
     }
   }
   return s;
 }
 
-/// The integer dot products of a block with kTokens tokens' blocks, each half of the columns apart.
+/// The sums of one token's integers in a block.
+struct BlockSums {
+  I32 all;
+  I32 first;  // of the first half, where the halves are apart
+};
+
+/// The integer dot products of a block with kTokens tokens' blocks, each half of the columns apart where they
+/// have scales of their own.
 template <PackedFormat kFormat, int kTokens>
 struct BlockDots {
-  static constexpr bool kTable = kFormat == PackedFormat::kIQ4_NL;
   static constexpr int kOffset = format_row(kFormat).offset;
   static constexpr bool kSplit =
       format_row(kFormat).subs == SubScales::kHalves || format_row(kFormat).subs == SubScales::kHalvesMin;
-  using Sum = Dot<kTable ? 8 : format_row(kFormat).code_bits, kOffset>;
+  using Sum = Dot<kFormat == PackedFormat::kIQ4_NL ? 8 : format_row(kFormat).code_bits, kOffset>;
 
   Sum first[kTokens];
   Sum second[kSplit ? kTokens : 1];
 
-  template <int kGroup>
-  [[gnu::always_inline]] void add(const std::byte* planes, const int8_t* const (&x)[kTokens]) {
-    const Bytes codes = block_codes<kFormat, kGroup>(planes);
+  /// Starts from what the offset of the codes adds too much.
+  [[gnu::always_inline]] void start(const BlockSums (&sums)[kTokens]) {
     for (int t = 0; t < kTokens; ++t) {
-      Sum& sum = kSplit && kGroup >= 4 ? second[t] : first[t];
-      sum.template add<kGroup>(codes, x[t] + 4 * kGroup);
+      if constexpr (kSplit) {
+        first[t].start(offsets(sums[t].first));
+        second[t].start(offsets(sums[t].all - sums[t].first));
+      } else {
+        first[t].start(offsets(sums[t].all));
+      }
     }
   }
 
-  /// The integer that meets the scale: offsets taken out, sub-scales applied.
-  [[gnu::always_inline]] I32 total(int t, const BlockScales& scales, I32 sums) const {
-    if constexpr (!kSplit) {
-      return first[t].total() - offsets(sum_of_all(sums));
-    } else {
-      const I32 sum_of_first = shift_right<16>(shift_left<16>(sums));
-      const I32 a = first[t].total() - offsets(sum_of_first);
-      const I32 b = second[t].total() - offsets(sum_of_all(sums) - sum_of_first);
-      return a * scales.first + b * scales.second;
-    }
+  /// k-group kGroup of token t.
+  template <int kGroup>
+  [[gnu::always_inline]] void add(int t, const Bytes& codes, const int8_t* x) {
+    Sum& sum = kSplit && kGroup >= 4 ? second[t] : first[t];
+    sum.template add<kGroup>(codes, x);
+  }
+
+  /// The integer that meets the scale.
+  [[gnu::always_inline]] I32 total(int t, const BlockScales& scales) const {
+    if constexpr (!kSplit) return first[t].total();
+    return first[t].total() * scales.first + second[t].total() * scales.second;
   }
 
   /// The integer that meets the minimum.
-  [[gnu::always_inline]] static I32 minimum(const BlockScales& scales, I32 sums) {
-    return kSplit ? dot_words(sums, scales.minimums) : sum_of_all(sums);
+  [[gnu::always_inline]] static I32 minimum(const BlockScales& scales, const BlockSums& sums) {
+    if constexpr (!kSplit) return sums.all;
+    return sums.first * scales.minimum0 + (sums.all - sums.first) * scales.minimum1;
   }
 
  private:
-  static I32 sum_of_all(I32 sums) { return shift_right<16>(sums); }
-  static I32 offsets(I32 sum) {  // kOffset, a power of two, times sum, where the dots do not have it
+  static I32 offsets(I32 sum) {  // -kOffset, a power of two, times sum, where the dots do not have it
     if constexpr (Sum::kIncludesOffset || kOffset == 0) return set1(int32_t{0});
-    return shift_left<__builtin_ctz(kOffset | 256)>(sum);
+    return set1(int32_t{0}) - shift_left<__builtin_ctz(kOffset | 256)>(sum);
   }
 };
 
-/// Adds k-group kGroup and the following ones: groups side by side, so that they share each broadcast of x.
-template <int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
+/// Adds k-group kGroup and the following ones of a strip of kStrip tokens: groups side by side, so that they
+/// share each broadcast of x.
+template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
 [[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups],
                                                 const std::byte* planes, size_t group_bytes,
                                                 const int8_t* const (&x)[kTokens]) {
-  for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(planes + g * group_bytes, x);
-  if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kGroup + 1>(dots, planes, group_bytes, x);
+  Bytes codes[kGroups];
+  for (int g = 0; g < kGroups; ++g) codes[g] = block_codes<kFormat, kGroup>(planes + g * group_bytes);
+  for (int t = 0; t < kTokens; ++t) {
+    for (int g = 0; g < kGroups; ++g) {
+      dots[g].template add<kGroup>(t, codes[g], x[t] + 4 * kStrip * kGroup);
+    }
+  }
+  if constexpr (kGroup + 1 < kBlockValues / 4) {
+    add_k_groups<kStrip, kGroup + 1>(dots, planes, group_bytes, x);
+  }
 }
 
 /// One product: what matmul() was called with.
@@ -151,32 +168,43 @@ struct Sums {
   F32 values[kGroups * kTokens];
 };
 
+/// One block of a strip of kStrip tokens, from the first token of a tile on.
+template <int kStrip>
+struct StripBlock {
+  int64_t one;     // where the token's scale, sum and so on are
+  int64_t values;  // and its integers
+
+  StripBlock(int64_t strip, int block, int first)
+      : one(strip + int64_t{block} * kStrip + first),
+        values((one - first) * kBlockValues + int64_t{first} * 4) {}
+};
+
 /// Adds the products of a block's weights with one digit of the tokens `token[0 .. kCount)` of a tile of
-/// kTokens, whose own block is `first_block` + token * blocks of a row.
-template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kTokens>
-[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, int64_t first_block,
-                                             const int (&token)[kCount], Sums<kGroups, kTokens>& acc) {
-  const QuantizedRows& x = p.x.quantized;
-  const QuantizedDigit& digit = Digit::of(x);
-  const int n_blocks = p.w.n_cols / kBlockValues;
+/// kTokens.
+template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kTokens, int kStrip>
+[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block,
+                                             const StripBlock<kStrip>& x, const int (&token)[kCount],
+                                             Sums<kGroups, kTokens>& acc) {
+  const QuantizedDigit& digit = Digit::of(p.x.quantized);
   const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
   const int8_t* values[kCount];
+  BlockSums sums[kCount];
   for (int i = 0; i < kCount; ++i) {
-    values[i] = digit.values + (first_block + int64_t{token[i]} * n_blocks) * kBlockValues;
+    values[i] = digit.values + x.values + int64_t{token[i]} * 4;
+    sums[i] = {set1(digit.sums[x.one + token[i]]), set1(digit.firsts[x.one + token[i]])};
   }
   BlockDots<kFormat, kCount> dots[kGroups];
-  add_k_groups(dots, p.group(group) + place.planes, p.w.group_bytes, values);
+  for (auto& group_dots : dots) group_dots.start(sums);
+  add_k_groups<kStrip>(dots, p.group(group) + place.planes, p.w.group_bytes, values);
   for (int g = 0; g < kGroups; ++g) {
     const std::byte* bytes = p.group(group + g);
     const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
     for (int i = 0; i < kCount; ++i) {
-      const int64_t at = first_block + int64_t{token[i]} * n_blocks;
-      const F32 scale_x = set1(x.scales[at] * Digit::kScale);
-      const I32 sums = set1(digit.sums[at]);
-      const F32 dot = to_float(dots[g].total(i, scales, sums));
+      const F32 scale_x = set1(p.x.quantized.scales[x.one + token[i]] * Digit::kScale);
+      const F32 dot = to_float(dots[g].total(i, scales));
       F32& a = acc.values[g * kTokens + token[i]];
       if constexpr (format_row(kFormat).has_minimum) {
-        const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums));
+        const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums[i]));
         a = fma(scale_x, fma(scales.scale, dot, minimum), a);
       } else {
         a = fma(scales.scale * scale_x, dot, a);
@@ -185,27 +213,30 @@ template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kToken
   }
 }
 
-/// The fine digit of one or two tokens: rare enough to be kept out of line.
-template <PackedFormat kFormat, int kCount, int kGroups, int kTokens>
-[[gnu::noinline]] void add_fine(const Product& p, int group, int block, int64_t first_block, const int* token,
-                                Sums<kGroups, kTokens>& acc) {
+/// The fine digits of kCount tokens: rare enough to be kept out of line.
+template <PackedFormat kFormat, int kCount, int kGroups, int kTokens, int kStrip>
+[[gnu::noinline]] void add_fine(const Product& p, int group, int block, const StripBlock<kStrip>& x,
+                                const int* token, Sums<kGroups, kTokens>& acc) {
   int some[kCount];
   for (int i = 0; i < kCount; ++i) some[i] = token[i];
-  add_block<kFormat, FineDigit>(p, group, block, first_block, some, acc);
+  add_block<kFormat, FineDigit>(p, group, block, x, some, acc);
 }
 
 /// The fine digits of n tokens, kCount together while there are as many, then half as many.
-template <PackedFormat kFormat, int kCount, int kGroups, int kTokens>
-[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block, int64_t first_block,
-                                                const int* token, int n, Sums<kGroups, kTokens>& acc) {
+template <PackedFormat kFormat, int kCount, int kGroups, int kTokens, int kStrip>
+[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block,
+                                                const StripBlock<kStrip>& x, const int* token, int n,
+                                                Sums<kGroups, kTokens>& acc) {
   for (; n >= kCount; n -= kCount, token += kCount) {
-    add_fine<kFormat, kCount>(p, group, block, first_block, token, acc);
+    add_fine<kFormat, kCount>(p, group, block, x, token, acc);
   }
-  if constexpr (kCount > 1) add_all_fine<kFormat, kCount / 2>(p, group, block, first_block, token, n, acc);
+  if constexpr (kCount > 1) add_all_fine<kFormat, kCount / 2>(p, group, block, x, token, n, acc);
 }
 
-template <PackedFormat kFormat, int kGroups, int kTokens>
-void quantized_tile(const Product& p, int group, int token) {
+/// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
+/// that of the batch.
+template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
+void quantized_tile(const Product& p, int group, int64_t strip, int first, int token) {
   const int n_blocks = p.w.n_cols / kBlockValues;
   int all[kTokens];
   for (int t = 0; t < kTokens; ++t) all[t] = t;
@@ -213,19 +244,41 @@ void quantized_tile(const Product& p, int group, int token) {
   for (F32& a : acc.values) a = set1(0.0F);
   for (int i = 0; i < n_blocks; ++i) {
     const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
-    const int64_t first_block = int64_t{token} * n_blocks + block;
-    add_block<kFormat, CoarseDigit>(p, group, block, first_block, all, acc);
+    const StripBlock<kStrip> x(strip, block, first);
+    add_block<kFormat, CoarseDigit>(p, group, block, x, all, acc);
     int fine[kTokens];
     int n_fine = 0;
     for (int t = 0; t < kTokens; ++t) {
       fine[n_fine] = t;
-      n_fine += p.x.quantized.is_fine[first_block + int64_t{t} * n_blocks];
+      n_fine += p.x.quantized.is_fine[x.one + t];
     }
-    add_all_fine<kFormat, (kTokens < 4 ? kTokens : 4)>(p, group, block, first_block, fine, n_fine, acc);
+    constexpr int kTogether = kTokens < 4 ? kTokens : 4;
+    if (n_fine != 0) add_all_fine<kFormat, kTogether>(p, group, block, x, fine, n_fine, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);
   }
+}
+
+/// All tokens in strips of kStrip while there are as many, then of half as many. One token takes the groups
+/// one by one: a single stream of weights is what memory delivers fastest.
+template <PackedFormat kFormat, int kStrip = kStripTokens>
+void multiply_quantized(const Product& p, int group_begin, int group_end, int token = 0) {
+  constexpr int kTokens = kStrip < kDotTokens ? kStrip : kDotTokens;
+  constexpr int kGroups = kTokens == 1 ? 1 : kDotGroups;
+  for (; token + kStrip <= p.x.n_tokens; token += kStrip) {
+    const int64_t strip = int64_t{token} * (p.w.n_cols / kBlockValues);
+    for (int first = 0; first < kStrip; first += kTokens) {
+      int g = group_begin;
+      for (; g + kGroups <= group_end; g += kGroups) {
+        quantized_tile<kFormat, kGroups, kTokens, kStrip>(p, g, strip, first, token + first);
+      }
+      for (; g < group_end; ++g) {
+        quantized_tile<kFormat, 1, kTokens, kStrip>(p, g, strip, first, token + first);
+      }
+    }
+  }
+  if constexpr (kStrip > 1) multiply_quantized<kFormat, kStrip / 2>(p, group_begin, group_end, token);
 }
 
 template <PackedFormat kFormat>
@@ -262,33 +315,25 @@ void float_tile(const Product& p, int group, int token) {
   }
 }
 
-template <PackedFormat kFormat, int kGroups, int kTokens>
-void tile(const Product& p, int group, int token) {
-  if constexpr (format_row(kFormat).code_bits == 0) {
-    float_tile<kFormat, kGroups, kTokens>(p, group, token);
-  } else {
-    quantized_tile<kFormat, kGroups, kTokens>(p, group, token);
-  }
-}
-
-/// The groups of a range for kTokens tokens. One token takes them one by one: a single stream of weights is
-/// what memory delivers fastest.
-template <PackedFormat kFormat, int kTokens>
-void multiply_groups(const Product& p, int group_begin, int group_end, int token) {
-  constexpr int kMany = format_row(kFormat).code_bits == 0 ? kFloatGroups : kDotGroups;
-  constexpr int kGroups = kTokens == 1 ? 1 : kMany;
-  int g = group_begin;
-  for (; g + kGroups <= group_end; g += kGroups) tile<kFormat, kGroups, kTokens>(p, g, token);
-  for (; g < group_end; ++g) tile<kFormat, 1, kTokens>(p, g, token);
-}
-
-/// Tiles of kTokens tokens while there are as many, then of half as many.
-template <PackedFormat kFormat, int kTokens = format_row(kFormat).code_bits == 0 ? kFloatTokens : kDotTokens>
-void multiply(const Product& p, int group_begin, int group_end, int token = 0) {
+/// The same of float weights.
+template <PackedFormat kFormat, int kTokens = kFloatTokens>
+void multiply_floats(const Product& p, int group_begin, int group_end, int token = 0) {
+  constexpr int kGroups = kTokens == 1 ? 1 : kFloatGroups;
   for (; token + kTokens <= p.x.n_tokens; token += kTokens) {
-    multiply_groups<kFormat, kTokens>(p, group_begin, group_end, token);
+    int g = group_begin;
+    for (; g + kGroups <= group_end; g += kGroups) float_tile<kFormat, kGroups, kTokens>(p, g, token);
+    for (; g < group_end; ++g) float_tile<kFormat, 1, kTokens>(p, g, token);
   }
-  if constexpr (kTokens > 1) multiply<kFormat, kTokens / 2>(p, group_begin, group_end, token);
+  if constexpr (kTokens > 1) multiply_floats<kFormat, kTokens / 2>(p, group_begin, group_end, token);
+}
+
+template <PackedFormat kFormat>
+void multiply(const Product& p, int group_begin, int group_end) {
+  if constexpr (format_row(kFormat).code_bits == 0) {
+    multiply_floats<kFormat>(p, group_begin, group_end);
+  } else {
+    multiply_quantized<kFormat>(p, group_begin, group_end);
+  }
 }
 
 void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,

@@ -17,51 +17,70 @@ inline I32 round_to_digit(F32 v) {
   return bits(clamped + magic) - bits(magic);
 }
 
+/// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
+/// 32 times the block's first and 4 times its own.
+struct StripPlace {
+  int64_t strip;  // the first block of the strip
+  int token;      // of the strip
+  int width;
+
+  [[nodiscard]] int64_t one(int block) const { return strip + int64_t{block} * width + token; }
+  [[nodiscard]] int64_t values(int block) const {
+    return (strip + int64_t{block} * width) * kBlockValues + token * 4;
+  }
+};
+
 /// Block `block` of a digit: the integers and their sums.
-inline void store_digit(I32 q0, I32 q1, const QuantizedDigit& out, int64_t block) {
-  int8_t* values = out.values + block * kBlockValues;
-  store_bytes(values, q0);
-  store_bytes(values + kLanes, q1);
+inline void store_digit(I32 q0, I32 q1, const QuantizedDigit& out, int block, const StripPlace& place) {
+  alignas(64) int8_t integers[kBlockValues];
+  store_bytes(integers, q0);
+  store_bytes(integers + kLanes, q1);
+  int8_t* values = out.values + place.values(block);
+  for (int j = 0; j < kBlockValues; j += 4)
+    __builtin_memcpy(values + int64_t{j} * place.width, integers + j, 4);
   const int32_t first = sum(q0);
-  const int32_t all = first + sum(q1);
-  out.sums[block] =
-      static_cast<int32_t>(static_cast<uint32_t>(all) << 16 | (static_cast<uint32_t>(first) & 0xFFFFU));
+  out.firsts[place.one(block)] = first;
+  out.sums[place.one(block)] = first + sum(q1);
 }
 
-inline void quantize_block(const float* x, bool is_fine, const QuantizedRows& out, int64_t block) {
+inline void quantize_block(const float* x, bool is_fine, const QuantizedRows& out, int block,
+                           const StripPlace& place) {
   constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
-  const float scale = out.scales[block];
+  const float scale = out.scales[place.one(block)];
   const F32 inverse = set1(1.0F / (scale > kSmallest ? scale : kSmallest));
   const F32 x0 = load(x) * inverse;
   const F32 x1 = load(x + kLanes) * inverse;
   const I32 q0 = round_to_digit(x0);
   const I32 q1 = round_to_digit(x1);
-  store_digit(q0, q1, out.coarse, block);
-  out.is_fine[block] = is_fine ? 1 : 0;
-  if (is_fine) {
-    const F32 base = set1(256.0F);
-    store_digit(round_to_digit((x0 - to_float(q0)) * base), round_to_digit((x1 - to_float(q1)) * base),
-                out.fine, block);
-  } else {
-    store_digit(set1(int32_t{0}), set1(int32_t{0}), out.fine, block);
-  }
+  store_digit(q0, q1, out.coarse, block, place);
+  out.is_fine[place.one(block)] = is_fine ? 1 : 0;
+  if (!is_fine) return;
+  const F32 base = set1(256.0F);
+  store_digit(round_to_digit((x0 - to_float(q0)) * base), round_to_digit((x1 - to_float(q1)) * base),
+              out.fine, block, place);
 }
 
-/// One row, whose first block is block `first` of `out`.
-inline void quantize_row(const float* x, int n_blocks, const QuantizedRows& out, int64_t first) {
+inline void quantize_row(const float* x, int n_blocks, const QuantizedRows& out, const StripPlace& place) {
   float total = 0;
   for (int b = 0; b < n_blocks; ++b) {
-    const float magnitude = block_magnitude(x + int64_t{b} * kBlockValues);
-    out.scales[first + b] = magnitude / 127.0F;
-    total += out.scales[first + b];
+    const float scale = block_magnitude(x + int64_t{b} * kBlockValues) / 127.0F;
+    out.scales[place.one(b)] = scale;
+    total += scale;
   }
   const float stands_out = kStandsOut * total / static_cast<float>(n_blocks);
   for (int b = 0; b < n_blocks; ++b) {
-    quantize_block(x + int64_t{b} * kBlockValues, out.scales[first + b] > stands_out, out, first + b);
+    const bool is_fine = out.scales[place.one(b)] > stands_out;
+    quantize_block(x + int64_t{b} * kBlockValues, is_fine, out, b, place);
   }
 }
 
 inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {
   const int n_blocks = n_cols / kBlockValues;
-  for (int64_t t = 0; t < n_tokens; ++t) quantize_row(x + t * n_cols, n_blocks, out, t * n_blocks);
+  for (int strip = 0; strip < n_tokens;) {
+    const int width = strip_width(n_tokens - strip);
+    for (int t = 0; t < width; ++t) {
+      quantize_row(x + int64_t{strip + t} * n_cols, n_blocks, out, {int64_t{strip} * n_blocks, t, width});
+    }
+    strip += width;
+  }
 }

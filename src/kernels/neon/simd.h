@@ -148,14 +148,6 @@ template <int kBits>
 inline I32 shift_right(I32 a) {
   return each<I32>([&](int i) { return vshrq_n_s32(a.v[i], kBits); });
 }
-inline I32 dot_words(I32 a, I32 b) {
-  return each<I32>([&](int i) {
-    const int16x8_t x = vreinterpretq_s16_s32(a.v[i]);
-    const int16x8_t y = vreinterpretq_s16_s32(b.v[i]);
-    return vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
-  });
-}
-
 inline float sum(F32 a) {
   const float32x4_t four = vaddq_f32(vaddq_f32(a.v[0], a.v[2]), vaddq_f32(a.v[1], a.v[3]));
   const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
@@ -214,6 +206,7 @@ class Dot {
   static constexpr bool kIncludesOffset = kBits == 8;
   static_assert(kBits <= 6 || kOffset == 128);
 
+  [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     int32_t four;
@@ -228,7 +221,7 @@ class Dot {
     return vreinterpretq_s8_u8(kIncludesOffset ? veorq_u8(codes, vdupq_n_u8(128)) : codes);
   }
 
-  I32 total_ = set1(int32_t{0});
+  I32 total_;
 };
 
 }  // namespace

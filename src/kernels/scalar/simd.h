@@ -150,12 +150,6 @@ template <int kBits>
 inline I32 shift_right(I32 a) {  // arithmetic
   return each_int([&](int i) { return a.v[i] >> kBits; });
 }
-inline I32 dot_words(I32 a, I32 b) {  // per lane: the dot product of two pairs of int16
-  return each_int([&](int i) {
-    const auto low = [](int32_t x) { return static_cast<int16_t>(word(x) & 0xFFFFU); };
-    return low(a.v[i]) * low(b.v[i]) + (a.v[i] >> 16) * (b.v[i] >> 16);
-  });
-}
 
 // The one tree of every sum: lanes i and i + 8, then + 4, + 2, + 1.
 inline float sum(F32 a) {
@@ -208,8 +202,8 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {  // index < 16
 template <int kBits, int kOffset>
 class Dot {
  public:
-  static constexpr bool kIncludesOffset = true;  // else the caller subtracts kOffset * sum of x
-  Dot() : total_(set1(0)) {}
+  static constexpr bool kIncludesOffset = true;  // else the caller starts from -kOffset * sum of x
+  void start(I32 total) { total_ = total; }
   template <int kGroup>
   void add(const Bytes& codes, const int8_t* x) {
     for (int lane = 0; lane < 16; ++lane) {
