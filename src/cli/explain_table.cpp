@@ -205,6 +205,7 @@ std::string explain_table(const ExplainedStep& step, const ReportStyle& style) {
   const sampling::WatchedChain& chain = step.chain;
   const std::vector<Column> columns = columns_of(step, style.width);
   std::vector<size_t> widths;
+  widths.reserve(columns.size());
   for (const Column& column : columns) widths.push_back(column.width());
   const size_t room = style.width - std::min(style.width, width_of(columns));  // of the bar or the reason
   const std::vector<std::string> why = reasons(chain, room);
