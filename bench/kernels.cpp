@@ -16,7 +16,7 @@ namespace {
 using benchmark::Counter;
 
 constexpr size_t kStreamBytes = size_t{256} << 20;  // larger than any cache
-constexpr int kTaskGroups = 12;                      // groups of rows a call of the model layer hands over
+constexpr int kTaskGroups = 12;                     // groups of rows a call of the model layer hands over
 
 const KernelTable& table() {
   static const KernelTable* const chosen = [] {

@@ -33,7 +33,7 @@ std::optional<double> number_of(const json::value& value) {
 /// A value as a message shows it.
 std::string shown(const json::value& value) {
   constexpr size_t kLongest = 40;
-  const std::string text = json::serialize(value);
+  std::string text = json::serialize(value);
   if (text.size() <= kLongest) return text;
   return value.is_object() ? "an object" : value.is_array() ? "a list" : "a long text";
 }

@@ -22,7 +22,7 @@ struct WhatIf {
 /// have been drawn had the text come to be the recorded one nevertheless. Pieces are known of tokens that the
 /// trace names; the others' are empty.
 struct WhatIfStep {
-  const TraceStep* recorded;
+  const TraceStep* recorded = nullptr;
   TraceStep made;
 };
 
