@@ -17,8 +17,6 @@
 namespace pellucid::cli {
 namespace {
 
-using sampling::Settings;
-
 /// The dialects with `words` ("NAME=VALUE ...") set besides.
 std::vector<DialectSettings> with(const std::string& names, std::initializer_list<const char*> words = {}) {
   std::vector<DialectSettings> all;

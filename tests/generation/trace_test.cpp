@@ -21,7 +21,7 @@ namespace {
 class Traces : public ::testing::Test {
  protected:
   Traces() : file_({.type = TensorType::kQ4_0}), engine_(load({.n_threads = 2})) {}
-  ~Traces() override {
+  void TearDown() override {
     std::remove(trace_path_.c_str());
     std::remove(logits_path_.c_str());
   }
