@@ -63,8 +63,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->type_name("N");
   command.add_option("--precision", options.precision, "native, or f32: weights dequantised, for reference")
       ->check(CLI::IsMember({"native", "f32"}));
-  command.add_option("--kv-type", options.kv_type, "f16 or f32: elements of the KV cache")
-      ->check(CLI::IsMember({"f16", "f32"}));
+  command.add_option("--kv-type", options.kv_type, "f16, f32 or q8_0: elements of the KV cache")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(kernels::kKvTypeNames.begin(), kernels::kKvTypeNames.end())));
 }
 
 void add_thread_options(CLI::App& command, ModelOptions& options) {
@@ -94,7 +95,7 @@ Result<LoadedEngine> load_engine(ModelOptions options) {
   const auto start = std::chrono::steady_clock::now();
   PELLUCID_TRY(std::string path, resolve_model(options.model));
   if (options.precision == "f32") options.engine.precision = kernels::Precision::kFloat32;
-  if (options.kv_type == "f32") options.engine.kv_type = kernels::KvType::kF32;
+  options.engine.kv_type = kernels::kv_type_named(options.kv_type).value_or(options.engine.kv_type);
   std::future<uint64_t> hash;
   if (options.hash) hash = hash_beside(path);
   PELLUCID_TRY(auto engine, generation::Engine::load(path, options.engine));

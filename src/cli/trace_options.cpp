@@ -123,7 +123,7 @@ Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions 
   }
   generation::EngineOptions& engine = options.engine;
   engine.n_ctx = trace.machine.n_ctx;
-  engine.kv_type = trace.machine.kv_type == "f32" ? kernels::KvType::kF32 : kernels::KvType::kF16;
+  engine.kv_type = kernels::kv_type_named(trace.machine.kv_type).value_or(engine.kv_type);
   engine.precision =
       trace.machine.precision == "f32" ? kernels::Precision::kFloat32 : kernels::Precision::kNative;
   PELLUCID_TRY(auto loaded, generation::Engine::from(std::move(file), engine));

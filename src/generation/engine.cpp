@@ -69,6 +69,11 @@ Result<std::unique_ptr<Engine>> Engine::from(gguf::File file, const EngineOption
   if (options.n_ctx < 1 || options.n_ctx > spec.n_ctx_train) {
     return out_of_range("ctx", options.n_ctx, 1, spec.n_ctx_train);
   }
+  if (options.kv_type == kernels::KvType::kQ8_0 && spec.attention.head_dim % kernels::kBlockValues != 0) {
+    return Error{ErrorCode::kUsage, "the KV cache cannot be q8_0",
+                 fmt::format("this model's heads have {} values, not a multiple of {}",
+                             spec.attention.head_dim, kernels::kBlockValues)};
+  }
   auto engine =
       std::unique_ptr<Engine>(new Engine(std::move(file), options));  // NOLINT: the constructor is private
   PELLUCID_TRY(tokenizer::Tokenizer tokenizer, tokenizer::Tokenizer::from(engine->file_.metadata()));

@@ -30,7 +30,7 @@ struct TraceModel {
 
 /// How it was run. The types change bits, n_ctx where a text ends; the others are for information.
 struct TraceMachine {
-  std::string kv_type;    // "f16" or "f32"
+  std::string kv_type;    // one of kernels::kKvTypeNames
   std::string precision;  // "native" or "f32"
   int n_ctx = 0;
   std::string simd;

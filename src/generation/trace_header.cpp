@@ -63,7 +63,7 @@ TraceModel model_of(const Engine& engine, std::string path, uint64_t hash) {
 TraceMachine machine_of(const Engine& engine) {
   const EngineOptions& options = engine.options();
   TraceMachine machine;
-  machine.kv_type = options.kv_type == kernels::KvType::kF16 ? "f16" : "f32";
+  machine.kv_type = kernels::kKvTypeNames[static_cast<size_t>(options.kv_type)];
   machine.precision = options.precision == kernels::Precision::kNative ? "native" : "f32";
   machine.n_ctx = options.n_ctx;
   machine.simd = engine.model().kernels->name;

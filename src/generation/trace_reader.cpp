@@ -76,11 +76,10 @@ TraceMachine machine_in(Fields& fields) {
   machine.n_ctx = fields.integer("ctx", 1, kMaxInt);
   machine.simd = fields.text("simd");
   machine.n_threads = fields.integer("threads", 1, kMaxInt);
-  const auto is_type = [](std::string_view type, std::string_view other) {
-    return type == "f32" || type == other;
-  };
-  if (!is_type(machine.kv_type, "f16")) fields.refuse("machine.kv_type is neither f16 nor f32");
-  if (!is_type(machine.precision, "native")) fields.refuse("machine.precision is neither native nor f32");
+  if (!kernels::kv_type_named(machine.kv_type)) fields.refuse("machine.kv_type is none of f16, f32, q8_0");
+  if (machine.precision != "native" && machine.precision != "f32") {
+    fields.refuse("machine.precision is neither native nor f32");
+  }
   return machine;
 }
 

@@ -53,6 +53,13 @@ std::span<const KernelTable* const> available_tables() {
   return {tables.list.data(), tables.count};
 }
 
+std::optional<KvType> kv_type_named(std::string_view name) {
+  for (size_t i = 0; i < kKvTypeNames.size(); ++i) {
+    if (kKvTypeNames[i] == name) return static_cast<KvType>(i);
+  }
+  return {};
+}
+
 Result<const KernelTable*> choose_table() {
   const auto tables = available_tables();
   const char* wanted = std::getenv("PELLUCID_SIMD");

@@ -3,7 +3,9 @@
 // said otherwise.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "kernels/packed.h"
@@ -59,11 +61,16 @@ struct Activations {
 
 /// KV storage: a page holds kPagePositions consecutive positions of one layer and one kv head, keys
 /// transposed so that each lane owns a position: K [head_dim][64], then V [64][head_dim]. Elements are
-/// float16 or float32.
+/// float16, float32, or int8 in blocks of 32 of one position's values: value = scale * code, scale = max|x| /
+/// 127 rounded to float16, codes rounded to nearest even. The scales [head_dim / 32][64] of K stand right
+/// after its codes, those of V after its own.
 inline constexpr int kPagePositions = 64;
-enum class KvType : uint8_t { kF16, kF32 };
+enum class KvType : uint8_t { kF16, kF32, kQ8_0 };
+inline constexpr std::array<std::string_view, 3> kKvTypeNames{"f16", "f32", "q8_0"};  // indexed by KvType
+std::optional<KvType> kv_type_named(std::string_view name);
 constexpr int64_t kv_page_bytes(KvType type, int head_dim) {
-  return int64_t{2} * kPagePositions * head_dim * (type == KvType::kF16 ? 2 : 4);
+  constexpr int kBlockBytes[] = {64, 128, 34};  // of 32 values
+  return int64_t{2} * kPagePositions * head_dim * kBlockBytes[static_cast<int>(type)] / kBlockValues;
 }
 
 /// Attention is computed span by span of this many positions, counted from position 0, and the spans are
@@ -85,7 +92,7 @@ struct AttentionTask {
   const std::byte* const* pages;  // pages[p] holds positions [64 p, 64 p + 64) of this layer and kv head
   KvType kv_type;
   int n_heads;
-  int head_dim;  // a multiple of 16
+  int head_dim;  // a multiple of 16; of 32 for kQ8_0
   int begin;     // first visible position (sliding window), >= 0
   int end;       // one past the last visible position, > begin
   float scale;   // scores are multiplied by it
@@ -130,6 +137,8 @@ struct KernelTable {
   /// softmax(q K^T scale) V but for the last division. Within a span: scores are chains over head_dim, the
   /// sum of weights takes 16 lanes and one fixed tree, the output is a chain over positions. Spans are joined
   /// as join_spans does. Depends only on q, the keys and values of [begin, end): not on other tokens.
+  /// kQ8_0: score = fma(scale_k, chain of the block's 32 columns, score) for each block in order; the chain
+  /// over positions is out = fma(weight * scale_v, float(code), out).
   void (*attention)(const AttentionTask& task);
   /// Joins n_spans consecutive spans of one head in order and divides: out [head_dim]. Those of span s are
   /// parts[s * stride] and values[s * stride * head_dim ..]. With M the larger maximum, a = e^(maximum - M)

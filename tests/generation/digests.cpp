@@ -43,8 +43,10 @@ Result<void> print(const std::string& name, const std::string& path, kernels::Kv
 
 Result<void> print_small(const std::string& name, const TinyOptions& tiny) {
   const test::ModelFile file(tiny);
-  PELLUCID_CHECK(print(name, file.path(), kernels::KvType::kF16));
-  return print(name, file.path(), kernels::KvType::kF32);
+  for (const auto kv_type : {kernels::KvType::kF16, kernels::KvType::kF32, kernels::KvType::kQ8_0}) {
+    PELLUCID_CHECK(print(name, file.path(), kv_type));
+  }
+  return {};
 }
 
 Result<void> print_all() {

@@ -62,11 +62,12 @@ std::vector<Point> sample(int n, int salt) {
 /// The logits of the last token of the prompt and of each step.
 class Subject {
  public:
-  explicit Subject(std::string path) : path_(std::move(path)) {}
+  Subject(std::string path, kernels::KvType kv_type) : path_(std::move(path)), kv_type_(kv_type) {}
 
   std::vector<float> logits(const Point& p) {
     auto engine =
-        test::load_at(p.table->name, path_, {.n_threads = p.threads, .n_ctx = 128, .prefill_chunk = p.chunk});
+        test::load_at(p.table->name, path_,
+                      {.n_threads = p.threads, .n_ctx = 128, .prefill_chunk = p.chunk, .kv_type = kv_type_});
     EXPECT_TRUE(engine.ok()) << engine.error().message();
     return engine.ok() ? run(*engine.value(), p) : std::vector<float>{};
   }
@@ -111,10 +112,12 @@ class Subject {
   }
 
   std::string path_;
+  kernels::KvType kv_type_;
 };
 
-void expect_same_bits(const std::string& path, std::span<const Point> points) {
-  Subject subject(path);
+void expect_same_bits(const std::string& path, std::span<const Point> points,
+                      kernels::KvType kv_type = kernels::KvType::kF16) {
+  Subject subject(path, kv_type);
   const std::vector<float> expected = subject.logits({kernels::available_tables().front(), 1, 512, 0, false});
   ASSERT_FALSE(expected.empty());
   for (const Point& p : points) {
@@ -134,6 +137,19 @@ TEST_P(MatrixOfType, HasTheSameBitsAtEveryPoint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MatrixOfType, test::every_type(), test::name_of_type);
+
+class MatrixOfCache : public ::testing::TestWithParam<kernels::KvType> {};
+
+TEST_P(MatrixOfCache, HasTheSameBitsAtEveryPoint) {
+  const test::ModelFile file({.type = TensorType::kQ4_1});
+  expect_same_bits(file.path(), sample(16, 200 + static_cast<int>(GetParam())), GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Elements, MatrixOfCache,
+                         ::testing::Values(kernels::KvType::kF32, kernels::KvType::kQ8_0),
+                         [](const auto& test) {
+                           return std::string(kernels::kKvTypeNames[static_cast<size_t>(test.param)]);
+                         });
 
 class MatrixOfModel : public ::testing::TestWithParam<const char*> {};
 

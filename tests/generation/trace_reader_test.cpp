@@ -132,7 +132,7 @@ TEST(TraceReader, WhatIsWrongIsNamedWithItsLine) {
       {0, R"("tokens":[1,2])", R"("tokens":[])", "line 1: prompt.tokens is empty"},
       {0, R"("n_vocab":9)", R"("n_vocab":0)",
        "line 1: model.n_vocab is 0, not a whole number between 1 and 2147483647"},
-      {0, R"("kv_type":"f16")", R"("kv_type":"q8")", "line 1: machine.kv_type is neither f16 nor f32"},
+      {0, R"("kv_type":"f16")", R"("kv_type":"q8")", "line 1: machine.kv_type is none of f16, f32, q8_0"},
       {0, R"("top_k":50)", R"("top_k":-3)",
        "line 1: setting top_k: '-3' is not a whole number between 0 and 2147483647"},
       {0, R"("logit_bias":{"3":)", R"("logit_bias":{"12":)",

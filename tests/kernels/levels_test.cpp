@@ -122,8 +122,9 @@ TEST(Levels, Rope) {
 
 TEST(Levels, Attention) {
   Rng rng(7);
-  for (const KvType type : {KvType::kF16, KvType::kF32}) {
-    for (const int head_dim : {16, 64, 80, 256}) {
+  for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kQ8_0}) {
+    for (const int head_dim : {16, 64, 80, 96, 256}) {
+      if (type == KvType::kQ8_0 && head_dim % kBlockValues != 0) continue;
       for (const int n_heads : {1, 3, 4, 9}) {
         const int end = 1 + static_cast<int>(rng() % (n_heads == 3 ? 1500 : 200));
         const int begin = static_cast<int>(rng() % static_cast<uint64_t>(end));

@@ -157,12 +157,35 @@ std::vector<double> attend(const float* q, const std::vector<float>& keys, const
   return out;
 }
 
+// The scale of a block of 32 in a cache of int8.
+double scale_of(std::span<const float> block) {
+  float largest = 0;
+  for (const float f : block) largest = std::max(largest, std::abs(f));
+  return half_to_float(float_to_half(largest / 127.0F));
+}
+
+// Rows that a cache of this type keeps as they are.
+std::vector<float> kept_floats(size_t n, KvType type, Rng& rng) {
+  std::vector<float> x = random_floats(n, rng);
+  if (type != KvType::kQ8_0) {
+    for (float& f : x) f = half_to_float(float_to_half(f));
+    return x;
+  }
+  for (size_t i = 0; i < n; i += kBlockValues) {
+    const double scale = scale_of({x.data() + i, kBlockValues});
+    for (size_t k = i; k < i + kBlockValues; ++k) {
+      x[k] = static_cast<float>(scale * std::clamp(std::nearbyint(x[k] / scale), -127.0, 127.0));
+    }
+  }
+  return x;
+}
+
 TEST(Attention, AgreesWithDouble) {
   Rng rng(16);
   const int n_heads = 6;
   for (const KernelTable* table : available_tables()) {
-    for (const KvType type : {KvType::kF16, KvType::kF32}) {
-      for (const int head_dim : {64, 80}) {
+    for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kQ8_0}) {
+      for (const int head_dim : {64, type == KvType::kQ8_0 ? 96 : 80}) {
         for (const auto& [begin, end] : {std::pair{0, 1},
                                          {0, 63},
                                          {0, 64},
@@ -174,10 +197,8 @@ TEST(Attention, AgreesWithDouble) {
                                          {100, 300},
                                          {250, 770}}) {
           std::vector<float> q = random_floats(size_t{n_heads} * head_dim, rng, 2.0F);
-          std::vector<float> k = random_floats(size_t(end) * head_dim, rng);
-          std::vector<float> v = random_floats(size_t(end) * head_dim, rng);
-          for (float& f : k) f = half_to_float(float_to_half(f));
-          for (float& f : v) f = half_to_float(float_to_half(f));
+          const std::vector<float> k = kept_floats(size_t(end) * head_dim, type, rng);
+          const std::vector<float> v = kept_floats(size_t(end) * head_dim, type, rng);
           const int n_pages = (end + 63) / 64;
           std::vector<std::byte> cache(n_pages * kv_page_bytes(type, head_dim), std::byte{0xFF});
           std::vector<const std::byte*> pages;
@@ -199,6 +220,26 @@ TEST(Attention, AgreesWithDouble) {
           }
         }
       }
+    }
+  }
+}
+
+TEST(Attention, AValueInInt8IsKeptToHalfAStep) {
+  Rng rng(17);
+  const int head_dim = 128;
+  std::vector<float> v = random_floats(head_dim, rng, 3.0F);
+  std::fill_n(v.begin() + 32, 32, 0.0F);
+  for (int i = 64; i < 96; ++i) v[i] *= 1000.0F;
+  const std::vector<float> q = random_floats(head_dim, rng);
+  for (const KernelTable* table : available_tables()) {
+    std::vector<std::byte> page(kv_page_bytes(KvType::kQ8_0, head_dim), std::byte{0xFF});
+    table->store_kv(q.data(), v.data(), head_dim, KvType::kQ8_0, 5, page.data());
+    const std::byte* pages[] = {page.data()};
+    const std::vector<float> out = attend_at_once(  // one position, whose weight is 1
+        *table, {q.data(), nullptr, nullptr, pages, KvType::kQ8_0, 1, head_dim, 5, 6, 0.125F});
+    for (int d = 0; d < head_dim; ++d) {
+      const double step = scale_of({v.data() + d / kBlockValues * kBlockValues, kBlockValues});
+      ASSERT_NEAR(out[d], v[d], step * 0.5625) << table->name;  // 127 steps of a rounded scale may fall short
     }
   }
 }

@@ -6,8 +6,8 @@ namespace {
 #include "kernels/generic/math.inl"
 #include "kernels/generic/vector_ops.inl"
 #include "kernels/generic/matmul.inl"
-#include "kernels/generic/attention.inl"
 #include "kernels/generic/quantize.inl"
+#include "kernels/generic/attention.inl"
 // clang-format on
 
 constexpr KernelTable make_table(std::string_view name) {

@@ -1,28 +1,60 @@
 // Exact attention over paged keys and values. Included inside the namespace of a level.
 
+/// 16 elements of one half of a page: of its keys or of its values. kQ8_0: without their scales.
 template <KvType kType>
-inline F32 load_kv(const std::byte* page, int64_t index) {
+inline F32 load_kv(const std::byte* half, int64_t index) {
   if constexpr (kType == KvType::kF16) {
-    return load_half(page + index * 2);
+    return load_half(half + index * 2);
+  } else if constexpr (kType == KvType::kF32) {
+    return load(reinterpret_cast<const float*>(half) + index);
   } else {
-    return load(reinterpret_cast<const float*>(page) + index);
+    return to_float(load_int8(half + index));
   }
 }
 
-inline void store_element(KvType type, std::byte* page, int64_t index, float value) {
+/// Where a kQ8_0 half has the scale of a block of columns at a slot.
+constexpr int64_t scale_place(int head_dim, int block, int slot) {
+  return int64_t{kPagePositions} * head_dim + (int64_t{kPagePositions} * block + slot) * 2;
+}
+
+inline void store_element(KvType type, std::byte* half, int64_t index, float value) {
   if (type == KvType::kF16) {
-    const uint16_t half = to_half(value);
-    __builtin_memcpy(page + index * 2, &half, sizeof(half));
+    const uint16_t bits = to_half(value);
+    __builtin_memcpy(half + index * 2, &bits, sizeof(bits));
   } else {
-    __builtin_memcpy(page + index * 4, &value, sizeof(value));
+    __builtin_memcpy(half + index * 4, &value, sizeof(value));
   }
+}
+
+/// Block `block` of a key or value x: its codes, and its scale at its place in the half of a page.
+inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::byte* half,
+                        int8_t (&codes)[kBlockValues]) {
+  x += int64_t{block} * kBlockValues;
+  uint16_t scales[kLanes];
+  for (uint16_t& scale : scales) scale = to_half(block_magnitude(x) / 127.0F);
+  const F32 scale = load_half(scales);
+  store_bytes(codes, round_to_digit(load(x) / scale));
+  store_bytes(codes + kLanes, round_to_digit(load(x + kLanes) / scale));
+  __builtin_memcpy(half + scale_place(head_dim, block, slot), scales, sizeof(scales[0]));
 }
 
 inline void store_kv(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page) {
-  const int64_t values = int64_t{head_dim} * kPagePositions;
+  std::byte* values = page + kv_page_bytes(type, head_dim) / 2;
+  if (type == KvType::kQ8_0) {
+    int8_t codes[kBlockValues];
+    for (int b = 0; b < head_dim / kBlockValues; ++b) {
+      quantize_kv(k, head_dim, b, slot, page, codes);
+      for (int i = 0; i < kBlockValues; ++i) {
+        page[int64_t{b * kBlockValues + i} * kPagePositions + slot] = static_cast<std::byte>(codes[i]);
+      }
+      quantize_kv(v, head_dim, b, slot, values, codes);
+      __builtin_memcpy(values + int64_t{slot} * head_dim + b * kBlockValues, codes, sizeof(codes));
+    }
+    return;
+  }
   for (int d = 0; d < head_dim; ++d) {
     store_element(type, page, int64_t{d} * kPagePositions + slot, k[d]);
-    store_element(type, page, values + int64_t{slot} * head_dim + d, v[d]);
+    store_element(type, values, int64_t{slot} * head_dim + d, v[d]);
   }
 }
 
@@ -39,15 +71,16 @@ struct SpanOfHeads {
   float totals[kHeads];
 };
 
-/// Scores of all heads with kVectors * 16 positions from `lane` on of one page: a chain over head_dim each.
+/// Products of all heads with kVectors * 16 positions from `lane` on of one page: a chain over the columns
+/// [begin, end) each.
 template <int kVectors, KvType kType, int kHeads>
-inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int column) {
+inline void multiply_keys(const SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int begin,
+                          int end, F32 (&acc)[kHeads][kVectors]) {
   const float* q = s.task.q + int64_t{s.head} * s.task.head_dim;
-  F32 acc[kHeads][kVectors];
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
   }
-  for (int d = 0; d < s.task.head_dim; ++d) {
+  for (int d = begin; d < end; ++d) {
     F32 keys[kVectors];
     for (int i = 0; i < kVectors; ++i) {
       keys[i] = load_kv<kType>(page, int64_t{d} * kPagePositions + lane + i * kLanes);
@@ -55,6 +88,28 @@ inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int
     for (int h = 0; h < kHeads; ++h) {
       const F32 query = set1(q[int64_t{h} * s.task.head_dim + d]);
       for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(query, keys[i], acc[h][i]);
+    }
+  }
+}
+
+/// Scores of all heads with the same positions.
+template <int kVectors, KvType kType, int kHeads>
+inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int column) {
+  const int head_dim = s.task.head_dim;
+  F32 acc[kHeads][kVectors];
+  if constexpr (kType != KvType::kQ8_0) {
+    multiply_keys(s, page, lane, 0, head_dim, acc);
+  } else {
+    for (auto& row : acc) {
+      for (F32& a : row) a = set1(0.0F);
+    }
+    for (int b = 0; b < head_dim / kBlockValues; ++b) {
+      F32 block[kHeads][kVectors];
+      multiply_keys(s, page, lane, b * kBlockValues, (b + 1) * kBlockValues, block);
+      for (int i = 0; i < kVectors; ++i) {
+        const F32 scale = load_half(page + scale_place(head_dim, b, lane + i * kLanes));
+        for (int h = 0; h < kHeads; ++h) acc[h][i] = fma(scale, block[h][i], acc[h][i]);
+      }
     }
   }
   for (int h = 0; h < kHeads; ++h) {
@@ -121,10 +176,31 @@ inline F32 join_values(F32 before, F32 next, JoinFactors factors) {
   return fma(before, set1(factors.before), next * set1(factors.next));
 }
 
+/// What the values of a block of columns of kQ8_0 are multiplied by: the weights of a head times the scales.
+template <KvType kType, int kHeads>
+inline void scale_weights(const SpanOfHeads<kType, kHeads>& s, int h, int block, float* scaled) {
+  const int64_t values = kv_page_bytes(kType, s.task.head_dim) / 2;
+  for (int p = s.first; p < s.end; p += kLanes) {
+    const std::byte* scales =
+        s.task.pages[p / kPagePositions] + values + scale_place(s.task.head_dim, block, p % kPagePositions);
+    store(scaled + p - s.first, load(s.scores[h] + p - s.first) * load_half(scales));
+  }
+}
+
 /// Weighted sums of values, kVectors * 16 of each head from `column` on: a chain over the visible positions
 /// each. `finish(h, column, sums)` takes them.
 template <int kVectors, KvType kType, int kHeads, typename Finish>
 inline void value_tile(const SpanOfHeads<kType, kHeads>& s, int column, const Finish& finish) {
+  constexpr bool kScaled = kType == KvType::kQ8_0;
+  constexpr int kBlocks = kScaled ? (kVectors + 1) / 2 : 1;  // parts of the tile that share their weights
+  alignas(64) float scaled[kHeads][kBlocks][kScaled ? kSpanPositions : kLanes];
+  const float* weights[kHeads][kBlocks];
+  for (int h = 0; h < kHeads; ++h) {
+    for (int b = 0; b < kBlocks; ++b) {
+      if constexpr (kScaled) scale_weights(s, h, column / kBlockValues + b, scaled[h][b]);
+      weights[h][b] = kScaled ? scaled[h][b] : s.scores[h];
+    }
+  }
   F32 acc[kHeads][kVectors];
   for (auto& row : acc) {
     for (F32& a : row) a = set1(0.0F);
@@ -133,13 +209,16 @@ inline void value_tile(const SpanOfHeads<kType, kHeads>& s, int column, const Fi
     const std::byte* page = s.task.pages[p / kPagePositions];
     const int page_end = (p / kPagePositions + 1) * kPagePositions;
     const int end = page_end < s.end ? page_end : s.end;
-    int64_t at = int64_t{s.task.head_dim} * (kPagePositions + p % kPagePositions) + column;
+    const std::byte* half = page + kv_page_bytes(kType, s.task.head_dim) / 2;
+    int64_t at = int64_t{s.task.head_dim} * (p % kPagePositions) + column;
     for (; p < end; ++p, at += s.task.head_dim) {
       F32 values[kVectors];
-      for (int i = 0; i < kVectors; ++i) values[i] = load_kv<kType>(page, at + i * kLanes);
+      for (int i = 0; i < kVectors; ++i) values[i] = load_kv<kType>(half, at + i * kLanes);
       for (int h = 0; h < kHeads; ++h) {
-        const F32 weight = set1(s.scores[h][p - s.first]);
-        for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(weight, values[i], acc[h][i]);
+        for (int i = 0; i < kVectors; ++i) {
+          const F32 weight = set1(weights[h][i * kBlocks / kVectors][p - s.first]);
+          acc[h][i] = fma(weight, values[i], acc[h][i]);
+        }
       }
     }
   }
@@ -197,10 +276,13 @@ void attend(const AttentionTask& task, int head) {
 }
 
 void attention(const AttentionTask& task) {
-  if (task.kv_type == KvType::kF16) {
-    attend<KvType::kF16, kAttentionHeads>(task, 0);
-  } else {
-    attend<KvType::kF32, kAttentionHeads>(task, 0);
+  switch (task.kv_type) {
+    case KvType::kF16:
+      return attend<KvType::kF16, kAttentionHeads>(task, 0);
+    case KvType::kF32:
+      return attend<KvType::kF32, kAttentionHeads>(task, 0);
+    case KvType::kQ8_0:
+      return attend<KvType::kQ8_0, kAttentionHeads>(task, 0);
   }
 }
 

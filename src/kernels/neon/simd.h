@@ -72,6 +72,13 @@ inline I32 load_words(const void* p) {
   const auto* words = static_cast<const uint16_t*>(p);
   return each<I32>([&](int i) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(words + 4 * i))); });
 }
+inline I32 load_int8(const std::byte* p) {
+  const int8x16_t bytes = vld1q_s8(reinterpret_cast<const int8_t*>(p));
+  const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
+  const int16x8_t high = vmovl_high_s8(bytes);
+  return {vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)),
+          vmovl_high_s16(high)};
+}
 inline void store_bytes(int8_t* p, I32 a) {
   const int16x8_t low = vcombine_s16(vmovn_s32(a.v[0]), vmovn_s32(a.v[1]));
   const int16x8_t high = vcombine_s16(vmovn_s32(a.v[2]), vmovn_s32(a.v[3]));

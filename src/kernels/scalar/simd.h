@@ -86,6 +86,11 @@ inline I32 load_words(const void* p) {  // uint16 -> int32
   std::memcpy(h, p, sizeof(h));
   return each_int([&](int i) { return h[i]; });
 }
+inline I32 load_int8(const std::byte* p) {
+  int8_t v[16];
+  std::memcpy(v, p, sizeof(v));
+  return each_int([&](int i) { return v[i]; });
+}
 inline void store_bytes(int8_t* p, I32 a) {  // values in [-128, 127]
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
