@@ -21,6 +21,7 @@ constexpr int kWarmUpTokens = 8;
 struct BenchCommand {
   std::vector<int> prompts{512};
   std::vector<int> depths{0};
+  std::vector<int> batches{1};
   int n_gen = 128;
   int repeats = 5;
   std::vector<int> threads{0};
@@ -42,11 +43,12 @@ struct Measurement {
   int n_prompt = 0;
   int n_gen = 0;
   int depth = 0;
+  int sequences = 1;
   int threads = 0;
   Limit limit = Limit::kBandwidth;
   double cost = 0;             // bytes or multiply-adds of a token
   double kv_cost = 0;          // of the bytes, those of keys and values
-  std::vector<double> rates;   // tokens per second
+  std::vector<double> rates;   // tokens per second, of all sequences together
   std::vector<double> limits;  // bytes or multiply-adds per second
 };
 
@@ -91,7 +93,9 @@ class Bench {
       for (const int n : command.prompts) {
         if (n > 0) done_.push_back(prefill_test(depth, n));
       }
-      if (command.n_gen > 0) done_.push_back(decode_test(depth));
+      for (const int n : command.batches) {
+        if (command.n_gen > 0) done_.push_back(decode_test(depth, n));
+      }
     }
   }
 
@@ -115,28 +119,28 @@ class Bench {
  private:
   [[nodiscard]] Measurement prefill_test(int depth, int n) const {
     const double cost = macs_of_prompt(engine_, n) / n;
-    return {"prefill", n, 0, depth, pool_.size(), Limit::kInteger, cost, 0, {}, {}};
+    return {"prefill", n, 0, depth, 1, pool_.size(), Limit::kInteger, cost, 0, {}, {}};
   }
 
-  [[nodiscard]] Measurement decode_test(int depth) const {
+  [[nodiscard]] Measurement decode_test(int depth, int sequences) const {
     const int n = command_.n_gen;
     const double kv_cost = kv_bytes(engine_, depth + (n + 1) / 2.0);
-    const double cost = weight_bytes(engine_) + kv_cost;
-    return {"decode", 0, n, depth, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}};
+    const double cost = weight_bytes(engine_) / sequences + kv_cost;
+    return {"decode", 0, n, depth, sequences, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}};
   }
 
   Result<void> warm_up() {
     generation::Sequence sequence = engine_.new_sequence();
     PELLUCID_CHECK(prefill(sequence, *std::max_element(command_.prompts.begin(), command_.prompts.end())));
-    return decode(sequence, std::min(command_.n_gen, kWarmUpTokens));
+    return decode(sequence, 1, std::min(command_.n_gen, kWarmUpTokens));
   }
 
   Result<double> rate_of(const Measurement& m, generation::Sequence& sequence) {
     const auto start = std::chrono::steady_clock::now();
     PELLUCID_CHECK(prefill(sequence, m.n_prompt));
-    PELLUCID_CHECK(decode(sequence, m.n_gen));
+    PELLUCID_CHECK(decode(sequence, m.sequences, m.n_gen));
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    return (m.n_prompt + m.n_gen) / elapsed.count();
+    return (m.n_prompt + m.n_gen * m.sequences) / elapsed.count();
   }
 
   Result<void> prefill(generation::Sequence& sequence, int n) {
@@ -144,9 +148,14 @@ class Bench {
     return engine_.extend(sequence, some_tokens(engine_, n), generation::Want::kLast, {});
   }
 
-  Result<void> decode(generation::Sequence& sequence, int n) {
+  /// n tokens after those of `sequence` in each of so many sequences, which share what is there already.
+  Result<void> decode(const generation::Sequence& sequence, int sequences, int n) {
+    std::vector<generation::Sequence> texts(static_cast<size_t>(sequences), sequence);
     for (const int32_t token : some_tokens(engine_, n)) {
-      PELLUCID_CHECK(engine_.extend(sequence, {&token, 1}, generation::Want::kLast, {}));
+      std::vector<generation::Run> runs;
+      runs.reserve(texts.size());
+      for (generation::Sequence& text : texts) runs.push_back({text, {&token, 1}});
+      PELLUCID_CHECK(engine_.run(runs));
     }
     return {};
   }
@@ -169,6 +178,7 @@ boost::json::object to_json(const Measurement& m) {
                           {"n_prompt", m.n_prompt},
                           {"n_gen", m.n_gen},
                           {"depth", m.depth},
+                          {"sequences", m.sequences},
                           {"threads", m.threads},
                           {"tokens_per_s", median(m.rates)},
                           {"min", smallest(m.rates)},
@@ -193,13 +203,13 @@ boost::json::object to_json(const Measurement& m) {
   return row;
 }
 
-constexpr std::string_view kHeading = "test         n  depth   t  tokens/s      min .. max\n";
+constexpr std::string_view kHeading = "test         n  depth  seqs   t  tokens/s      min .. max\n";
 
 std::string to_text(const Measurement& m) {
   return fmt::format(
-      "{:<8} {:>5} {:>6} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}\n", m.test,
-      m.n_prompt + m.n_gen, m.depth, m.threads, median(m.rates), smallest(m.rates), largest(m.rates),
-      used(m) / 1e9, m.limit == Limit::kBandwidth ? "GB/s" : "GMAC/s", 100 * share(m),
+      "{:<8} {:>5} {:>6} {:>5} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}\n",
+      m.test, m.n_prompt + m.n_gen, m.depth, m.sequences, m.threads, median(m.rates), smallest(m.rates),
+      largest(m.rates), used(m) / 1e9, m.limit == Limit::kBandwidth ? "GB/s" : "GMAC/s", 100 * share(m),
       median(m.limits) / 1e9);
 }
 
@@ -254,6 +264,11 @@ void add_bench(CLI::App& app, Action& action) {
   };
   add_counts("-p,--prompt", options->prompts, "tokens of the prefill tests; 0: none");
   add_counts("-d,--depth", options->depths, "tokens already in the context, for each test");
+  command->add_option("-s,--sequences", options->batches, "texts that decode together, for each decode test")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->transform(whole_number(1, generation::Engine::kMaxPass))
+      ->type_name("N,...");
   command->add_option("-n,--gen", options->n_gen, "tokens of the decode tests; 0: none")
       ->capture_default_str()
       ->transform(count)

@@ -318,7 +318,7 @@ WHOLE = r"pellucid: error: wrong usage: (--\S+): '(.*)' is not a whole number be
     [
         ("generate", "--seed", "--threads", "--ctx", "--batch", "--max-tokens"),
         ("explain", "--steps", "--top", "--width"),
-        ("bench", "--prompt", "--depth", "--gen", "--repeats", "--threads"),
+        ("bench", "--prompt", "--depth", "--sequences", "--gen", "--repeats", "--threads"),
         ("perplexity", "--window"),
         ("chat", "--max-tokens"),
     ],
