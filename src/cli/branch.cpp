@@ -112,14 +112,17 @@ Result<generation::TraceBranch> plan(const BranchCommand& command, const generat
   return branch;
 }
 
-/// The file to append to: the trace, or a copy of it.
-Result<std::string> output_of(const BranchCommand& command) {
-  if (!command.output || same_file(*command.output, command.trace)) return command.trace;
+/// Whether the branch is to be added to the trace itself.
+bool in_place(const BranchCommand& command) {
+  return !command.output || same_file(*command.output, command.trace);
+}
+
+/// A copy of the trace, to append to.
+Result<generation::TraceFile> copied(const std::string& trace, const std::string& output) {
   std::error_code failed;
-  std::filesystem::copy_file(command.trace, *command.output,
-                             std::filesystem::copy_options::overwrite_existing, failed);
-  if (failed) return Error{ErrorCode::kIo, fmt::format("cannot write {}", *command.output), failed.message()};
-  return *command.output;
+  std::filesystem::copy_file(trace, output, std::filesystem::copy_options::overwrite_existing, failed);
+  if (failed) return Error{ErrorCode::kIo, fmt::format("cannot write {}", output), failed.message()};
+  return generation::TraceFile::append(output);
 }
 
 /// Where the logits of the new steps go: only to the trace's own file, and only where it is named again, for
@@ -161,6 +164,10 @@ Result<void> check_usage(const BranchCommand& command, const generation::Trace& 
 }
 
 Result<int> branch_off(const BranchCommand& command) {
+  std::optional<generation::TraceFile> file;
+  if (in_place(command)) {  // before it is read, so that nobody adds to it in between
+    PELLUCID_TRY(file, generation::TraceFile::append(command.trace));
+  }
   PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
   PELLUCID_CHECK(check_usage(command, trace));
   PELLUCID_TRY(const LoadedEngine loaded, load_recorded(trace, command.model));
@@ -172,12 +179,14 @@ Result<int> branch_off(const BranchCommand& command) {
   options.cancelled = [&interrupt] { return interrupt.raised(); };
 
   PELLUCID_TRY(auto logits, logits_of(command, trace));
-  PELLUCID_TRY(const std::string path, output_of(command));
-  PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::append(path));
+  const std::string& path = file ? command.trace : *command.output;
+  if (!file) {
+    PELLUCID_TRY(file, copied(command.trace, path));
+  }
   const size_t top =
       generation::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
   options.watch = generation::to_watch(top);
-  generation::TraceWriter writer(std::move(file), std::move(logits), engine, top);
+  generation::TraceWriter writer(std::move(*file), std::move(logits), engine, top);
   PELLUCID_CHECK(writer.begin(generation::branch_record(branch), branch.id, options.settings));
   const bool stream = command.format == Format::kText;
   Result<void> written;

@@ -14,6 +14,7 @@
 #include "cli/token_text.h"
 #include "generation/trace_header.h"
 #include "generation/trace_json.h"
+#include "model/architectures.h"
 
 namespace pellucid::cli {
 namespace {
@@ -121,16 +122,18 @@ Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions 
     return Error{ErrorCode::kBadTrace, "the model is another one",
                  fmt::format("{} has the hash {:016x}, recorded is {:016x}", path, hash, trace.model.hash)};
   }
+  PELLUCID_TRY(const model::ArchSpec spec, model::describe(file));
+  if (spec.n_vocab != trace.model.n_vocab || spec.n_ctx_train < trace.machine.n_ctx) {
+    return Error{ErrorCode::kBadTrace, "the trace does not fit its model",
+                 fmt::format("{} tokens and a context of {}, recorded are {} and {}", spec.n_vocab,
+                             spec.n_ctx_train, trace.model.n_vocab, trace.machine.n_ctx)};
+  }
   generation::EngineOptions& engine = options.engine;
   engine.n_ctx = trace.machine.n_ctx;
   engine.kv_type = kernels::kv_type_named(trace.machine.kv_type).value_or(engine.kv_type);
   engine.precision =
       trace.machine.precision == "f32" ? kernels::Precision::kFloat32 : kernels::Precision::kNative;
   PELLUCID_TRY(auto loaded, generation::Engine::from(std::move(file), engine));
-  if (loaded->n_vocab() != trace.model.n_vocab) {
-    return Error{ErrorCode::kBadTrace, "the trace does not fit its model",
-                 fmt::format("{} tokens, recorded are {}", loaded->n_vocab(), trace.model.n_vocab)};
-  }
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   return LoadedEngine{std::move(loaded), std::move(path), elapsed.count(), trace.model.hash};
 }

@@ -73,7 +73,13 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
     return !result.difference && !all && !(cancelled && cancelled());
   };
   Sequence sequence = engine.new_sequence();
-  PELLUCID_TRY(const Generation done, branch_off(engine, sequence, trace.prompt_tokens, options, observe));
+  const auto run = branch_off(engine, sequence, trace.prompt_tokens, options, observe);
+  if (!run.ok()) {  // all that it was given is the trace's
+    Error error = run.error();
+    if (error.code == ErrorCode::kUsage) error.code = ErrorCode::kBadTrace;
+    return error;
+  }
+  const Generation& done = run.value();
   const bool stopped = done.finish_reason == FinishReason::kCancelled;
   if (!result.difference && !stopped) result.difference = end_difference(done, *branch);
   return result;

@@ -1,6 +1,7 @@
 #include "generation/trace_writer.h"
 
 #include <fmt/format.h>
+#include <sys/file.h>
 
 #include <cerrno>
 #include <cstring>
@@ -17,9 +18,9 @@ Error failed(const std::string& path) {
   return {code, fmt::format("cannot write {}", path), std::strerror(errno)};
 }
 
-/// Makes sure that the last line is a whole one: a record must not join it.
+/// Goes to the end, and makes sure that the last line is a whole one: a record must not join it.
 bool end_line(std::FILE* file) {
-  if (std::fseek(file, -1, SEEK_END) != 0) return true;  // an empty file
+  if (std::fseek(file, -1, SEEK_END) != 0) return true;  // an empty file, or no place to seek in
   const int last = std::fgetc(file);
   return std::fseek(file, 0, SEEK_END) == 0 && (last == '\n' || std::fputc('\n', file) != EOF);
 }
@@ -36,11 +37,14 @@ Result<TraceFile> TraceFile::append(const std::string& path) {
   std::FILE* const file = std::fopen(path.c_str(), "r+b");
   if (file == nullptr) return failed(path);
   TraceFile trace(path, file);
-  if (!end_line(file)) return failed(path);
+  if (::flock(::fileno(file), LOCK_EX | LOCK_NB) != 0) {
+    return Error{ErrorCode::kIo, fmt::format("cannot write {}", path), "another program is writing it"};
+  }
   return trace;
 }
 
 Result<void> TraceFile::write(const boost::json::object& record) {
+  if (!std::exchange(at_end_, true) && !end_line(file_.get())) return failed(path_);
   const std::string line = boost::json::serialize(record) + '\n';
   const bool written =
       std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() && std::fflush(file_.get()) == 0;

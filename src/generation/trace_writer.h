@@ -20,6 +20,7 @@ namespace pellucid::generation {
 class TraceFile {
  public:
   static Result<TraceFile> create(const std::string& path);
+  /// Goes on behind the last line, and keeps others from it: two branches must not take one number.
   static Result<TraceFile> append(const std::string& path);
   Result<void> write(const boost::json::object& record);
 
@@ -31,6 +32,7 @@ class TraceFile {
 
   std::string path_;
   std::unique_ptr<std::FILE, Close> file_;
+  bool at_end_ = false;  // behind a whole line
 };
 
 /// Records one branch.

@@ -1,6 +1,7 @@
 """Traces by the command line: their schema, replay, what-if, branch and tree; and traces that nobody should
 have written."""
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -180,7 +181,8 @@ def test_tracing_and_speculation_change_no_token(model, tmp_path):
 
 
 @pytest.mark.skipif(not REAL_MODEL.exists(), reason="the default model is not in the cache")
-def test_a_killed_run_leaves_a_trace_that_replays(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_leaves_a_trace_that_replays(tmp_path, how):
     trace = tmp_path / "run.jsonl"
     process = subprocess.Popen(
         [BINARY, "generate", "Once upon a time", "-n", "2000", "--ignore-eos", "--seed", "1", "--trace", trace],
@@ -190,11 +192,13 @@ def test_a_killed_run_leaves_a_trace_that_replays(tmp_path):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not trace.exists() or trace.read_bytes().count(b"\n") < 8):
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(how)
     process.wait()
-    assert all(each["record"] in ("header", "step") for each in records(trace))
+    killed = how == signal.SIGKILL
+    assert process.returncode == (-signal.SIGKILL if killed else 130)
+    assert records(trace)[-1].get("finish_reason") == (None if killed else "cancelled")
     assert f"{len(steps(trace))} steps" in good(pellucid("replay", trace))
-    assert "stopped before its end" in good(pellucid("tree", trace))
+    assert ("stopped before its end" if killed else "cancelled") in good(pellucid("tree", trace))
 
 
 # --- replay -------------------------------------------------------------------------------------------------
@@ -377,6 +381,16 @@ def test_a_branch_may_go_to_another_file(model, tmp_path):
     good(pellucid("tree", trace))
 
 
+def test_one_branch_at_a_time(model, tmp_path):
+    trace = record(model, tmp_path)
+    with trace.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert_failed(pellucid("branch", trace, "--at", "3", "--seed", "1"), "another program is writing it")
+        good(pellucid("replay", trace))
+        good(pellucid("branch", trace, "--at", "3", "--seed", "1", "-o", tmp_path / "copy.jsonl"))
+    good(pellucid("branch", trace, "--at", "3", "--seed", "1"))
+
+
 def test_branches_that_cannot_be(model, tmp_path):
     trace = record(model, tmp_path)
     before = trace.read_bytes()
@@ -465,6 +479,23 @@ def test_a_trace_cannot_make_branch_write_elsewhere(model, tmp_path):
     rewrite(trace, edited)
     good(pellucid("branch", trace, "--at", "1", "--seed", "1"))
     assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("machine", {"ctx": 100000}, "does not fit its model"),
+        ("model", {"n_vocab": 300}, "does not fit its model"),
+        ("prompt", {"tokens": [5] * 200}, "the context holds"),
+        ("settings", {"forced_tokens": [1], "suppress_tokens": [1]}, "rules out every token"),
+    ],
+)
+def test_a_header_that_cannot_be(model, tmp_path, field, value, words):
+    trace = record(model, tmp_path, tokens=3)
+    edited = records(trace)
+    edited[0][field] |= value
+    rewrite(trace, edited)
+    assert_failed(pellucid("replay", trace), words)
 
 
 def test_thousands_of_branches_are_drawn(model, tmp_path):
