@@ -370,7 +370,7 @@ def test_a_simd_level_that_does_not_exist(tiny):
     assert_refused(ended, "mmx")
 
 
-@pytest.mark.parametrize("kind, named", [("q4_0", "q4_0"), ("q8_0", "heads have 16 values")])
+@pytest.mark.parametrize("kind, named", [("q4_0", "kv-type"), ("q8_0", "heads have 16 values")])
 def test_a_kv_cache_that_cannot_be(tiny, kind, named):
     assert_refused(pellucid("generate", "the", "-m", tiny, "-n", "1", "--kv-type", kind), named)
 
