@@ -87,8 +87,13 @@ std::vector<int32_t> some_tokens(const generation::Engine& engine, int n) {
 /// once.
 class Bench {
  public:
-  Bench(const BenchCommand& command, generation::Engine& engine, const Probes& probes)
-      : command_(command), engine_(engine), probes_(probes), pool_(engine.options().n_threads) {
+  Bench(const BenchCommand& command, generation::Engine& engine, const Probes& probes,
+        const InterruptFlag& interrupt)
+      : command_(command),
+        engine_(engine),
+        probes_(probes),
+        interrupt_(interrupt),
+        pool_(engine.options().n_threads) {
     for (const int depth : command.depths) {
       for (const int n : command.prompts) {
         if (n > 0) done_.push_back(prefill_test(depth, n));
@@ -99,15 +104,17 @@ class Bench {
     }
   }
 
+  /// What it measured, which is to be thrown away if it was interrupted.
   Result<std::vector<Measurement>> run() {
     PELLUCID_CHECK(warm_up());
-    for (int repeat = 0; repeat < command_.repeats; ++repeat) {
+    for (int repeat = 0; repeat < command_.repeats && !interrupt_.raised(); ++repeat) {
       const double bandwidth = probes_.bandwidth.measure(pool_);
       const double integer = probes_.integer.measure(pool_);
       generation::Sequence sequence = engine_.new_sequence();
       for (Measurement& m : done_) {
         PELLUCID_CHECK(prefill(sequence, m.depth - static_cast<int>(sequence.tokens.size())));
         PELLUCID_TRY(const double rate, rate_of(m, sequence));
+        if (interrupt_.raised()) break;
         sequence.truncate(m.depth);
         m.rates.push_back(rate);
         m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth : integer);
@@ -145,13 +152,15 @@ class Bench {
 
   Result<void> prefill(generation::Sequence& sequence, int n) {
     if (n == 0) return {};
-    return engine_.extend(sequence, some_tokens(engine_, n), generation::Want::kLast, {});
+    return engine_.extend(sequence, some_tokens(engine_, n), generation::Want::kLast, {}, {},
+                          [this] { return interrupt_.raised(); });
   }
 
   /// n tokens after those of `sequence` in each of so many sequences, which share what is there already.
   Result<void> decode(const generation::Sequence& sequence, int sequences, int n) {
     std::vector<generation::Sequence> texts(static_cast<size_t>(sequences), sequence);
     for (const int32_t token : some_tokens(engine_, n)) {
+      if (interrupt_.raised()) break;
       std::vector<generation::Run> runs;
       runs.reserve(texts.size());
       for (generation::Sequence& text : texts) runs.push_back({text, {&token, 1}});
@@ -163,6 +172,7 @@ class Bench {
   const BenchCommand& command_;
   generation::Engine& engine_;
   const Probes& probes_;
+  const InterruptFlag& interrupt_;
   ThreadPool pool_;  // of the probes: as many threads as the engine has
   std::vector<Measurement> done_;
 };
@@ -219,15 +229,17 @@ Result<void> print_text(const std::vector<Measurement>& measured) {
 }
 
 Result<void> print_machine(std::string_view simd, const Probes& probes) {
-  return write_output(
+  PELLUCID_CHECK(write_output(
       fmt::format("kernels: {}; the machine is probed with {} (GB/s) and {} (int8 multiply-adds)\n{}", simd,
-                  probes.bandwidth.how(), probes.integer.how(), kHeading));
+                  probes.bandwidth.how(), probes.integer.how(), kHeading)));
+  return flush_output();
 }
 
 Result<int> bench(BenchCommand command) {
   std::sort(command.depths.begin(), command.depths.end());
   boost::json::array results;
   boost::json::object report;
+  const InterruptFlag interrupt;
   for (const int n_threads : command.threads) {
     ModelOptions options = command.model;
     options.engine.n_threads = n_threads;
@@ -239,7 +251,9 @@ Result<int> bench(BenchCommand command) {
     report["simd"] = simd;
     report["bandwidth_probe"] = probes.bandwidth.how();
     report["integer_probe"] = probes.integer.how();
-    PELLUCID_TRY(const std::vector<Measurement> measured, Bench(command, *loaded.engine, probes).run());
+    PELLUCID_TRY(const std::vector<Measurement> measured,
+                 Bench(command, *loaded.engine, probes, interrupt).run());
+    if (interrupt.raised()) return kInterrupted;
     if (command.format == Format::kText) PELLUCID_CHECK(print_text(measured));
     for (const Measurement& m : measured) results.push_back(to_json(m));
   }

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -446,35 +445,6 @@ def test_a_link_is_followed_and_never_replaced(tiny, tmp_path):
         assert link.is_symlink()
         assert (tmp_path / target).read_bytes().startswith(b"\x93NUMPY")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "to-new", "to-old"]
-
-
-def test_an_interrupt_leaves_no_half_of_a_file(tmp_path):
-    model = tiny_model.write(tmp_path / "tiny.gguf", settings={"context_length": 1 << 16})
-    words = "the " * 20000
-    command = [BINARY, "logits", "-m", model, "-o", tmp_path / "out.npy", "--batch", "1", "-t", "1"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    process.stdin.write(words.encode())
-    process.stdin.close()
-    while not (tmp_path / "out.npy.part").exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(HANG_SECONDS) == 130
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
-
-
-def test_an_interrupted_perplexity_says_nothing(tiny, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("the " * 100_000)
-    reader, terminal = os.openpty()  # on one there is progress, by which Ctrl-C has become a flag
-    command = [BINARY, "perplexity", text, "-m", tiny, "--window", "64", "-t", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal)
-    os.close(terminal)
-    assert b"window" in os.read(reader, 100)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(HANG_SECONDS) == 130
-    os.close(reader)
-    assert process.stdout.read() == b""
 
 
 @pytest.mark.parametrize("arguments", [["tokenize", "the"], ["--help"], ["--version"], ["chat", "--help"]])
