@@ -126,6 +126,8 @@ Line LineEditor::Terminal::read(std::string_view text) {
   const InterruptFlag flag;
   interrupt = &flag;
   prompt = to_wide(std::string(text));
+  // Else the prompt shows first, and a Ctrl-D that is sooner than libedit goes to the terminal's own editing.
+  el_wset(editor.get(), EL_PREP_TERM, 1);
   int n = 0;
   const wchar_t* line = el_wgets(editor.get(), &n);
   interrupt = nullptr;
