@@ -107,8 +107,11 @@ void ThreadPool::work(int worker) {
 
 void ThreadPool::worker_loop(int worker) {
   const Share& own = shares_[static_cast<size_t>(worker)];
-  while (!stop_.load(std::memory_order_relaxed)) {
+  for (;;) {
+    // The look at stop_ comes after the one at round_: who sees the last round, in which nobody wakes a
+    // sleeper, sees that it is the last.
     const uint32_t seen = round_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed)) return;
     const uint64_t own_round = round_of(own.left.load(std::memory_order_relaxed));
     work(worker);
     const auto changed = [&] { return round_of(own.left.load(std::memory_order_acquire)) != own_round; };
