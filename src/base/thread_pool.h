@@ -20,7 +20,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
+  [[nodiscard]] int size() const { return static_cast<int>(shares_.size()); }
 
   /// Calls task(index, worker) for every index in [0, n_tasks), n_tasks < 2^20, and returns when all are
   /// done. `task` must not throw.
