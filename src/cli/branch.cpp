@@ -36,10 +36,6 @@ struct BranchCommand {
   Format format = Format::kText;
 };
 
-Error refused(std::string_view option, std::string why) {
-  return {ErrorCode::kUsage, std::string(option), std::move(why)};
-}
-
 /// The number after "rank:" or "id:"; none where the text does not begin so.
 Result<std::optional<int>> numbered(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return std::optional<int>();

@@ -5,10 +5,18 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
+
 namespace pellucid::cli {
+
+/// What a command line asks for and cannot be (kUsage).
+inline Error refused(std::string_view what, std::string why) {
+  return {ErrorCode::kUsage, std::string(what), std::move(why)};
+}
 
 /// A whole number from `least` to `most`, in decimal digits ("010" is ten). Where there is no bound but the
 /// type's, help shows no range.

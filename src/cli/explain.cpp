@@ -1,6 +1,5 @@
 // pellucid explain: shows each step of a generation with all that led to its token; or one step on given
 // logits.
-#include <unistd.h>
 
 #include "cli/checks.h"
 #include "cli/commands.h"
@@ -33,9 +32,7 @@ struct ExplainCommand {
 class StepWriter {
  public:
   explicit StepWriter(const ExplainCommand& command)
-      : format_(command.format),
-        style_{command.width.value_or(report_width(environment("COLUMNS"), STDOUT_FILENO)),
-               use_colour(command.colour, terminal_facts(STDOUT_FILENO))} {}
+      : format_(command.format), style_(report_style(command.colour, command.width)) {}
 
   Result<void> prompt(std::span<const PromptToken> tokens) {
     if (format_ == Format::kJson) return {};

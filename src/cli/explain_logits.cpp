@@ -8,10 +8,10 @@
 #include <limits>
 #include <string_view>
 
+#include "cli/checks.h"
+
 namespace pellucid::cli {
 namespace {
-
-Error refused(const std::string& what, std::string why) { return {ErrorCode::kUsage, what, std::move(why)}; }
 
 /// The entries between commas, spaces around them removed.
 std::vector<std::string> split(std::string_view text) {

@@ -39,6 +39,11 @@ size_t report_width(const std::optional<std::string>& columns, int descriptor) {
   return width == 0 ? kUsual : std::clamp(width, kLeast, kUsual);
 }
 
+ReportStyle report_style(ColourChoice choice, std::optional<size_t> width) {
+  return {width.value_or(report_width(environment("COLUMNS"), STDOUT_FILENO)),
+          use_colour(choice, terminal_facts(STDOUT_FILENO))};
+}
+
 std::string styled(std::string_view text, std::string_view style, bool colour) {
   if (!colour || text.empty()) return std::string(text);
   return fmt::format("\x1b[{}m{}\x1b[0m", style, text);

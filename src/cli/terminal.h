@@ -43,6 +43,9 @@ struct ReportStyle {
   bool colour = false;  // ECMA-48 colours
 };
 
+/// That of a report on standard output: `width` columns, or as many as report_width() finds.
+ReportStyle report_style(ColourChoice choice = ColourChoice::kAuto, std::optional<size_t> width = {});
+
 /// `text` in a style, as it is where `colour` is false.
 std::string styled(std::string_view text, std::string_view style, bool colour);
 

@@ -21,10 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Error refused(std::string_view option, std::string why) {
-  return {ErrorCode::kUsage, std::string(option), std::move(why)};
-}
-
 /// The path of `file` as seen from where `beside` lies.
 std::string relative_path(const std::string& file, const std::string& beside) {
   std::error_code failed;

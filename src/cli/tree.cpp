@@ -1,5 +1,4 @@
 // pellucid tree: draws a trace with its branches.
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -22,9 +21,7 @@ Result<int> tree(const TreeCommand& command) {
     PELLUCID_CHECK(write_json(tree_json(trace)));
     return 0;
   }
-  const ReportStyle style{report_width(environment("COLUMNS"), STDOUT_FILENO),
-                          use_colour(ColourChoice::kAuto, terminal_facts(STDOUT_FILENO))};
-  PELLUCID_CHECK(write_output(tree_text(trace, style)));
+  PELLUCID_CHECK(write_output(tree_text(trace, report_style())));
   return 0;
 }
 

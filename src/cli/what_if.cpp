@@ -2,7 +2,6 @@
 #include "generation/what_if.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -44,9 +43,7 @@ Result<int> run_what_if(const WhatIfCommand& command) {
   if (command.format == Format::kJson) {
     PELLUCID_CHECK(write_json(what_if_json(report)));
   } else {
-    const ReportStyle style{report_width(environment("COLUMNS"), STDOUT_FILENO),
-                            use_colour(ColourChoice::kAuto, terminal_facts(STDOUT_FILENO))};
-    PELLUCID_CHECK(write_output(what_if_text(report, style)));
+    PELLUCID_CHECK(write_output(what_if_text(report, report_style())));
   }
   return 0;
 }

@@ -19,12 +19,6 @@ const json::value& nothing() {
   return kNothing;
 }
 
-std::optional<uint64_t> whole_of(const json::value& value) {
-  if (value.is_uint64()) return value.get_uint64();
-  if (value.is_int64() && value.get_int64() >= 0) return static_cast<uint64_t>(value.get_int64());
-  return std::nullopt;
-}
-
 std::optional<double> number_of(const json::value& value) {
   if (!value.is_number()) return std::nullopt;
   return value.to_number<double>();
@@ -39,6 +33,12 @@ std::string shown(const json::value& value) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> whole_of(const json::value& value) {
+  if (value.is_uint64()) return value.get_uint64();
+  if (value.is_int64() && value.get_int64() >= 0) return static_cast<uint64_t>(value.get_int64());
+  return std::nullopt;
+}
 
 Fields::Fields(const json::value& value) : Fields(value, "") {}
 

@@ -13,6 +13,9 @@
 
 namespace pellucid::generation {
 
+/// The whole number that a value is; none where it is something else.
+std::optional<uint64_t> whole_of(const boost::json::value& value);
+
 class Fields {
  public:
   /// The members of `value`, which has to be an object.

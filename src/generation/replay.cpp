@@ -11,6 +11,11 @@
 namespace pellucid::generation {
 namespace {
 
+/// True where a run was stopped before its text ended.
+bool was_stopped(const TraceBranch& branch) {
+  return !branch.end || branch.end->finish_reason == to_string(FinishReason::kCancelled);
+}
+
 /// Why a text that agreed step by step did not end as recorded; none where it did.
 std::optional<std::string> end_difference(const Generation& done, const TraceBranch& recorded) {
   const auto made = static_cast<int>(done.tokens.size());
@@ -18,9 +23,9 @@ std::optional<std::string> end_difference(const Generation& done, const TraceBra
     return fmt::format("step {}: the text ended before ({}), recorded are {} steps", made,
                        to_string(done.finish_reason), recorded.n_tokens());
   }
-  if (!recorded.end || recorded.end->finish_reason == to_string(FinishReason::kCancelled))
+  if (was_stopped(recorded) || recorded.end->finish_reason == to_string(done.finish_reason)) {
     return std::nullopt;
-  if (!recorded.end || recorded.end->finish_reason == to_string(done.finish_reason)) return std::nullopt;
+  }
   return fmt::format("the end: it is by {}, recorded is {}", to_string(done.finish_reason),
                      recorded.end->finish_reason);
 }
@@ -50,7 +55,7 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
     options.watch = std::max(options.watch, to_watch(step.candidates.size()));
   }
   // A run that was stopped is replayed up to there.
-  const bool cut = !branch->end || branch->end->finish_reason == to_string(FinishReason::kCancelled);
+  const bool cut = was_stopped(*branch);
 
   Replayed result;
   const auto piece_of = [&engine](int32_t token) { return shown_piece(engine.tokenizer(), token); };

@@ -83,13 +83,23 @@ TraceMachine machine_in(Fields& fields) {
   return machine;
 }
 
+/// A list of tokens; empty where it is something else.
+sampling::TokenIds ids_of(const boost::json::value& list, int n_vocab) {
+  if (!list.is_array()) return {};
+  sampling::TokenIds ids;
+  for (const boost::json::value& entry : list.get_array()) {
+    const std::optional<uint64_t> id = whole_of(entry);
+    if (!id || *id >= static_cast<uint64_t>(n_vocab)) return {};
+    ids.push_back(static_cast<int32_t>(*id));
+  }
+  return ids;
+}
+
 /// Lists of tokens, none of them empty, in order of the last.
 std::vector<sampling::TokenIds> breakers_in(Fields& fields, int n_vocab) {
   std::vector<sampling::TokenIds> breakers;
   for (const boost::json::value& entry : fields.list("breakers")) {
-    const boost::json::value wrapped = boost::json::object{{"breakers", entry}};
-    Fields one(wrapped);
-    breakers.push_back(one.ids("breakers", n_vocab));
+    breakers.push_back(ids_of(entry, n_vocab));
     if (breakers.back().empty()) fields.refuse("breakers holds what is no list of tokens");
     if (!fields.ok()) return {};
   }
@@ -145,10 +155,9 @@ std::array<uint32_t, n> words_in(Fields& fields, std::string_view name) {
   const boost::json::array& list = fields.list(name);
   bool good = list.size() == n;
   for (size_t i = 0; good && i < n; ++i) {
-    const boost::json::value wrapped = boost::json::object{{"word", list[i]}};
-    Fields word(wrapped);
-    words[i] = static_cast<uint32_t>(word.whole("word", 0, std::numeric_limits<uint32_t>::max()));
-    good = word.ok();
+    const std::optional<uint64_t> word = whole_of(list[i]);
+    good = word && *word <= std::numeric_limits<uint32_t>::max();
+    if (good) words[i] = static_cast<uint32_t>(*word);
   }
   if (!good) fields.wrong(name, fmt::format("a list of {} numbers of 32 bits", n));
   return words;

@@ -257,8 +257,7 @@ const float* project_ffn(const Pass& p, const LayerWeights& w) {
   const bool gated = p.spec().ffn.kind != FfnKind::kGelu;
   const Product up{w.ffn_up.weight, p.s.up.data()};
   const Product gate{w.ffn_gate.weight, p.s.gate.data()};
-  const bool quantized = up.weight.wants_quantized() || (gated && gate.weight.wants_quantized());
-  const Input input(p, p.s.h.data(), p.n_tokens(), p.spec().n_embd, quantized);
+  const Input input(p, p.s.h.data(), p.n_tokens(), p.spec().n_embd, {gate, up});
   for_tiles(p, up.weight.n_groups(), p.n_tokens(), [&](const Tile& tile, int worker) {
     if (gated) multiply(p, input, gate, tile, worker);
     multiply(p, input, up, tile, worker);

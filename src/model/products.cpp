@@ -2,8 +2,11 @@
 
 namespace pellucid::model {
 
-Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized)
+Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
+             std::initializer_list<Product> products)
     : pass_(pass), x_(x), n_rows_(n_rows), n_cols_(n_cols) {
+  const bool quantized = std::any_of(products.begin(), products.end(),
+                                     [](const Product& product) { return product.weight.wants_quantized(); });
   if (quantized && n_rows < kFewRows) {
     private_id_ = pass.s.new_private_rows(pass.pool.size());
   } else if (quantized) {
@@ -35,13 +38,9 @@ void multiply(const Pass& p, const Input& input, const Product& product, const T
 
 void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
               std::initializer_list<Product> products) {
-  bool quantized = false;
   int n_groups = 0;  // of all matrices, one below the other
-  for (const Product& product : products) {
-    quantized = quantized || product.weight.wants_quantized();
-    n_groups += product.weight.n_groups();
-  }
-  const Input input(p, x, n_rows, n_cols, quantized);
+  for (const Product& product : products) n_groups += product.weight.n_groups();
+  const Input input(p, x, n_rows, n_cols, products);
   for_tiles(p, n_groups, n_rows, [&](const Tile& tile, int worker) {
     int first = 0;
     for (const Product& product : products) {

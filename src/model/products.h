@@ -9,10 +9,16 @@
 
 namespace pellucid::model {
 
-/// The activations x [n_rows, n_cols] that products read, in the form that their matrices want.
+/// One product: y [n_rows, matrix rows].
+struct Product {
+  const kernels::PackedMatrix& weight;
+  float* y;
+};
+
+/// The activations x [n_rows, n_cols] that `products` read, in the form that their matrices want.
 class Input {
  public:
-  Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized);
+  Input(const Pass& pass, const float* x, int n_rows, int n_cols, std::initializer_list<Product> products);
 
   /// Rows from `row` on, as worker `worker` reads them. Few rows are quantised by each worker for itself,
   /// when it first asks: sooner done than passed from one processor's cache to another's.
@@ -48,12 +54,6 @@ void for_tiles(const Pass& p, int n_groups, int n_rows, const Body& body) {
     body(Tile{group, std::min(n_groups, group + groups), row, std::min(n_rows, row + kRows)}, worker);
   });
 }
-
-/// One product: y [n_rows, matrix rows].
-struct Product {
-  const kernels::PackedMatrix& weight;
-  float* y;
-};
 
 /// A tile of it.
 void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker);

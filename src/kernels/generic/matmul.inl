@@ -168,30 +168,32 @@ struct Sums {
   F32 values[kGroups * kTokens];
 };
 
-/// One block of a strip of kStrip tokens, from the first token of a tile on.
-template <int kStrip>
-struct StripBlock {
-  int64_t one;     // where the token's scale, sum and so on are
-  int64_t values;  // and its integers
+/// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
+/// 32 times the block's first and 4 times its own.
+struct StripPlace {
+  int64_t strip;  // the first block of the strip
+  int token;      // of the strip
+  int width;
 
-  StripBlock(int64_t strip, int block, int first)
-      : one(strip + int64_t{block} * kStrip + first),
-        values((one - first) * kBlockValues + int64_t{first} * 4) {}
+  [[nodiscard]] int64_t one(int block) const { return strip + int64_t{block} * width + token; }
+  [[nodiscard]] int64_t values(int block) const {
+    return (strip + int64_t{block} * width) * kBlockValues + token * 4;
+  }
 };
 
 /// Adds the products of a block's weights with one digit of the tokens `token[0 .. kCount)` of a tile of
 /// kTokens.
-template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kTokens, int kStrip>
-[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block,
-                                             const StripBlock<kStrip>& x, const int (&token)[kCount],
-                                             Sums<kGroups, kTokens>& acc) {
+template <PackedFormat kFormat, class Digit, int kStrip, int kCount, int kGroups, int kTokens>
+[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, const StripPlace& x,
+                                             const int (&token)[kCount], Sums<kGroups, kTokens>& acc) {
   const QuantizedDigit& digit = Digit::of(p.x.quantized);
+  const int64_t one = x.one(block);
   const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
   const int8_t* values[kCount];
   BlockSums sums[kCount];
   for (int i = 0; i < kCount; ++i) {
-    values[i] = digit.values + x.values + int64_t{token[i]} * 4;
-    sums[i] = {set1(digit.sums[x.one + token[i]]), set1(digit.firsts[x.one + token[i]])};
+    values[i] = digit.values + x.values(block) + int64_t{token[i]} * 4;
+    sums[i] = {set1(digit.sums[one + token[i]]), set1(digit.firsts[one + token[i]])};
   }
   BlockDots<kFormat, kCount> dots[kGroups];
   for (auto& group_dots : dots) group_dots.start(sums);
@@ -200,7 +202,7 @@ template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kToken
     const std::byte* bytes = p.group(group + g);
     const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
     for (int i = 0; i < kCount; ++i) {
-      const F32 scale_x = set1(p.x.quantized.scales[x.one + token[i]] * Digit::kScale);
+      const F32 scale_x = set1(p.x.quantized.scales[one + token[i]] * Digit::kScale);
       const F32 dot = to_float(dots[g].total(i, scales));
       F32& a = acc.values[g * kTokens + token[i]];
       if constexpr (format_row(kFormat).has_minimum) {
@@ -214,23 +216,22 @@ template <PackedFormat kFormat, class Digit, int kCount, int kGroups, int kToken
 }
 
 /// The fine digits of kCount tokens: rare enough to be kept out of line.
-template <PackedFormat kFormat, int kCount, int kGroups, int kTokens, int kStrip>
-[[gnu::noinline]] void add_fine(const Product& p, int group, int block, const StripBlock<kStrip>& x,
-                                const int* token, Sums<kGroups, kTokens>& acc) {
+template <PackedFormat kFormat, int kStrip, int kCount, int kGroups, int kTokens>
+[[gnu::noinline]] void add_fine(const Product& p, int group, int block, const StripPlace& x, const int* token,
+                                Sums<kGroups, kTokens>& acc) {
   int some[kCount];
   for (int i = 0; i < kCount; ++i) some[i] = token[i];
-  add_block<kFormat, FineDigit>(p, group, block, x, some, acc);
+  add_block<kFormat, FineDigit, kStrip>(p, group, block, x, some, acc);
 }
 
 /// The fine digits of n tokens, kCount together while there are as many, then half as many.
-template <PackedFormat kFormat, int kCount, int kGroups, int kTokens, int kStrip>
-[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block,
-                                                const StripBlock<kStrip>& x, const int* token, int n,
-                                                Sums<kGroups, kTokens>& acc) {
+template <PackedFormat kFormat, int kStrip, int kCount, int kGroups, int kTokens>
+[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block, const StripPlace& x,
+                                                const int* token, int n, Sums<kGroups, kTokens>& acc) {
   for (; n >= kCount; n -= kCount, token += kCount) {
-    add_fine<kFormat, kCount>(p, group, block, x, token, acc);
+    add_fine<kFormat, kStrip, kCount>(p, group, block, x, token, acc);
   }
-  if constexpr (kCount > 1) add_all_fine<kFormat, kCount / 2>(p, group, block, x, token, n, acc);
+  if constexpr (kCount > 1) add_all_fine<kFormat, kStrip, kCount / 2>(p, group, block, x, token, n, acc);
 }
 
 /// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
@@ -238,22 +239,22 @@ template <PackedFormat kFormat, int kCount, int kGroups, int kTokens, int kStrip
 template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
 void quantized_tile(const Product& p, int group, int64_t strip, int first, int token) {
   const int n_blocks = p.w.n_cols / kBlockValues;
+  const StripPlace x{strip, first, kStrip};
   int all[kTokens];
   for (int t = 0; t < kTokens; ++t) all[t] = t;
   Sums<kGroups, kTokens> acc;
   for (F32& a : acc.values) a = set1(0.0F);
   for (int i = 0; i < n_blocks; ++i) {
     const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
-    const StripBlock<kStrip> x(strip, block, first);
-    add_block<kFormat, CoarseDigit>(p, group, block, x, all, acc);
+    add_block<kFormat, CoarseDigit, kStrip>(p, group, block, x, all, acc);
     int fine[kTokens];
     int n_fine = 0;
     for (int t = 0; t < kTokens; ++t) {
       fine[n_fine] = t;
-      n_fine += p.x.quantized.is_fine[x.one + t];
+      n_fine += p.x.quantized.is_fine[x.one(block) + t];
     }
     constexpr int kTogether = kTokens < 4 ? kTokens : 4;
-    if (n_fine != 0) add_all_fine<kFormat, kTogether>(p, group, block, x, fine, n_fine, acc);
+    if (n_fine != 0) add_all_fine<kFormat, kStrip, kTogether>(p, group, block, x, fine, n_fine, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);

@@ -17,19 +17,6 @@ inline I32 round_to_digit(F32 v) {
   return bits(clamped + magic) - bits(magic);
 }
 
-/// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
-/// 32 times the block's first and 4 times its own.
-struct StripPlace {
-  int64_t strip;  // the first block of the strip
-  int token;      // of the strip
-  int width;
-
-  [[nodiscard]] int64_t one(int block) const { return strip + int64_t{block} * width + token; }
-  [[nodiscard]] int64_t values(int block) const {
-    return (strip + int64_t{block} * width) * kBlockValues + token * 4;
-  }
-};
-
 /// Block `block` of a digit: the integers and their sums.
 inline void store_digit(I32 q0, I32 q1, const QuantizedDigit& out, int block, const StripPlace& place) {
   alignas(64) int8_t integers[kBlockValues];
