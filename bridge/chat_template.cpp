@@ -2,23 +2,14 @@
 
 #include <vector>
 
-#include "bridge/include/pellucid_bridge.h"
+#include "bridge/text.h"
 
 namespace pellucid::bridge {
 namespace {
 
-pellucid_view view(std::string_view text) { return {text.data(), text.size()}; }
-
-/// The text, copied and given back.
-std::string take(pellucid_text text) {
-  std::string copy(text.data == nullptr ? "" : text.data, text.size);
-  pellucid_text_free(text);
-  return copy;
-}
-
 ErrorCode code_of(pellucid_status status, ErrorCode not_utf8) {
   switch (status) {
-    case PELLUCID_TEMPLATE_REFUSES:
+    case PELLUCID_REFUSED:
       return ErrorCode::kUsage;
     case PELLUCID_LIMIT:
       return ErrorCode::kLimit;

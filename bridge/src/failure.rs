@@ -18,7 +18,7 @@ pub enum Failure {
 
 impl Failure {
     pub fn panic() -> Failure {
-        Failure::Limit("the template made the interpreter fail".into())
+        Failure::Limit("it made its interpreter fail".into())
     }
 
     /// `pellucid_status`.

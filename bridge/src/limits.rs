@@ -18,10 +18,6 @@ pub const FUEL: u64 = 1_000_000;
 pub const RECURSION: usize = 300;
 /// Depth of lists in lists.
 pub const DEEPEST_VALUE: usize = 64;
-/// Bytes of the stack of the thread that interprets: only pages that are touched take memory. Fuel bounds the depth of
-/// a chain of lists, and releasing such a chain is what needs the most.
-pub const STACK: usize = 256 << 20;
-
 /// Values walked for one step.
 const VALUES_PER_STEP: u64 = 2;
 /// Bytes made for one step; reading is cheaper.

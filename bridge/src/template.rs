@@ -2,13 +2,13 @@
 
 use std::ffi::{c_char, c_void, CString};
 use std::io;
-use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{context, AutoEscape, Environment, Error, ErrorKind, Output, State};
 
 use crate::failure::{exceeded, invalid, Failure, Raised};
+use crate::large_stack::on_large_stack;
 use crate::limits::{self, is_container, Meter};
 use crate::{dialect, metering, methods, python};
 
@@ -107,17 +107,6 @@ impl io::Write for Bounded {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Runs `work` on a thread of its own, whose stack holds what the fuel allows whatever thread the caller is on.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .stack_size(limits::STACK)
-            .spawn_scoped(scope, work)
-            .map_err(|_| Failure::Limit("no thread for the template".into()))?;
-        thread.join().map_err(|_| Failure::panic())
-    })
 }
 
 /// The syntax of transformers' environment.

@@ -97,7 +97,8 @@ const std::array<Chat::Command, 11> Chat::kCommands{{
     {"/help", "", "this list", &Chat::help},
     {"/?", "", "", &Chat::help},
     {"/system", "TEXT", "sets the system message; \"\" removes it, no text shows it", &Chat::system},
-    {"/set", "NAME VALUE", "changes a setting, e.g. /set temperature 0; alone shows them", &Chat::set},
+    {"/set", "NAME VALUE", "changes a setting, e.g. /set temperature 0, \"\" empties one; alone shows them",
+     &Chat::set},
     {"/regenerate", "", "another answer to the last message", &Chat::regenerate},
     {"/clear", "", "forgets the conversation, keeps the system message", &Chat::clear},
     {"/history", "", "shows the conversation", &Chat::history},
@@ -283,7 +284,7 @@ Result<void> Chat::set(std::string_view text) {
   const auto [name, value] = split_word(text);
   if (value.empty())
     return Error{ErrorCode::kUsage, "/set takes a name and a value", "/set alone shows them"};
-  return backend_.set(name, value);
+  return backend_.set(name, value == "\"\"" ? "" : value);
 }
 
 Result<void> Chat::regenerate(std::string_view) {

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "generation/branch.h"
+#include "generation/guides.h"
 
 namespace pellucid::cli {
 namespace {
@@ -58,8 +59,10 @@ class Partner {
       return {};
     }
     sampling::Settings changed = options_.settings;
-    PELLUCID_CHECK(sampling::set(changed, name, value));
+    PELLUCID_TRY(const std::string text, setting_text(name, value));
+    PELLUCID_CHECK(sampling::set(changed, name, text));
     PELLUCID_CHECK(sampling::check(changed));
+    PELLUCID_CHECK(generation::guide_of(*loaded_.engine, changed));
     options_.settings = changed;
     return {};
   }
@@ -111,6 +114,7 @@ Result<int> chat(const ChatCommand& command) {
   PELLUCID_TRY(options.settings, apply(command.sampling, base));
   options.seed = seed_or_random(command.sampling);
   options.max_tokens = command.max_tokens;
+  PELLUCID_CHECK(generation::guide_of(*loaded.engine, options.settings));
   Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options));
   const ChatBackend backend{
       .answer = [&](const Question& question) { return partner.answer(question); },

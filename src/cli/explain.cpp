@@ -85,8 +85,15 @@ Result<std::vector<DialectSettings>> compared_dialects(const ExplainCommand& com
   return all;
 }
 
+/// Logits alone come without the tokens that a structure is made of.
+Result<void> check_unstructured(const sampling::Settings& settings) {
+  if (!sampling::is_structured(settings)) return {};
+  return Error{ErrorCode::kUsage, "structured output", "it takes a model, and --logits has none"};
+}
+
 Result<int> compare_given(const ExplainCommand& command) {
   PELLUCID_TRY(const std::vector<DialectSettings> dialects, compared_dialects(command));
+  for (const DialectSettings& dialect : dialects) PELLUCID_CHECK(check_unstructured(dialect.settings));
   ExplainLogitsOptions options = command.given;
   options.seed = seed_or_random(command.sampling);
   PELLUCID_TRY(const GivenStep given, given_step(options));
@@ -101,6 +108,7 @@ Result<int> compare_given(const ExplainCommand& command) {
 Result<int> explain_given(const ExplainCommand& command) {
   ExplainLogitsOptions options = command.given;
   PELLUCID_TRY(options.settings, apply(command.sampling, sampling::Settings{}));
+  PELLUCID_CHECK(check_unstructured(options.settings));
   options.context = command.prompt.value_or("");
   options.seed = seed_or_random(command.sampling);
   options.top = command.top;

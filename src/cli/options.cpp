@@ -12,6 +12,7 @@
 #include <future>
 #include <random>
 
+#include "base/mapped_file.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
 #include "generation/xxh64.h"
@@ -39,7 +40,7 @@ std::string flags_of(const sampling::SettingRow& row) {
 /// What an option's value looks like.
 std::string type_name_of(const sampling::SettingRow& row) {
   static constexpr auto kNames =
-      std::array{"X", "N", "WHICH", "WHICH", "WHICH", "ID,...", "ID+ID,...", "ID=X,...", "TEXT,..."};
+      std::array{"X", "N", "WHICH", "WHICH", "WHICH", "ID,...", "ID+ID,...", "ID=X,...", "TEXT,...", "TEXT"};
   static_assert(kNames.size() == std::variant_size_v<sampling::Field>);
   return kNames[row.field.index()];
 }
@@ -144,11 +145,22 @@ CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options) {
       ->type_name("NAME");
 }
 
+Result<std::string> setting_text(std::string_view name, std::string_view text) {
+  const sampling::SettingRow* row = sampling::find_setting(name);
+  if (row == nullptr || !row->may_be_file || !text.starts_with('@')) return std::string(text);
+  PELLUCID_TRY(const MappedFile file, MappedFile::open(std::string(text.substr(1))));
+  const std::span<const std::byte> bytes = file.bytes();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
   if (options.dialect) {
     PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect));
   }
-  for (const auto& [name, text] : options.given) PELLUCID_CHECK(sampling::set(base, name, text));
+  for (const auto& [name, text] : options.given) {
+    PELLUCID_TRY(const std::string value, setting_text(name, text));
+    PELLUCID_CHECK(sampling::set(base, name, value));
+  }
   PELLUCID_CHECK(sampling::check(base));
   return base;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,10 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 /// --dialect.
 CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options);
+
+/// The value that a command line gives a setting: of one that may be a file's (SettingRow), "@PATH" is what
+/// the file holds. Errors: those of MappedFile::open().
+Result<std::string> setting_text(std::string_view name, std::string_view text);
 
 /// `base`, or the settings of the dialect where one is asked for, with what was given. Errors: kUsage.
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base);

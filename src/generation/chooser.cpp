@@ -32,23 +32,22 @@ Result<Chooser> Chooser::make(const sampling::Settings& settings, uint64_t seed,
   return chooser;
 }
 
-Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
-                                       int index, std::optional<int32_t> taken) {
-  context_.tokens = tokens;
-  context_.step = static_cast<uint64_t>(index);
-  context_.end_ids = end_ids_;
-  context_.breakers = breakers_;
-  state_ = next_;
-  auto chain =
-      sampling::run_chain(logits, settings_, context_, state_, watched_.top == 0 ? nullptr : &watched_);
-  if (!chain.ok()) {
-    Error error = chain.error();
-    error.what = fmt::format("step {}: {}", index, error.what);
-    return error;
+/// Asks what may come next.
+Result<void> Chooser::consult_guide() {
+  if (!guide_) return {};
+  PELLUCID_TRY(allowed_, guide_->allowed());
+  if (!may_end_) {
+    for (const int32_t id : end_ids_) allowed_[static_cast<size_t>(id) / 32] &= ~(uint32_t{1} << id % 32);
   }
-  chain_ = std::move(chain).value();
+  context_.allowed = allowed_;
+  return {};
+}
+
+/// The draw, made from a chain that is kept; state and guide go on with its token, or that taken.
+Result<sampling::Draw> Chooser::draw_and_advance(std::optional<int32_t> taken) {
   const sampling::Draw draw =
       sampling::draw(chain_.candidates, context_.seed, context_.stream, context_.step);
+  if (guide_) PELLUCID_CHECK(guide_->take(taken.value_or(draw.token)));
   sampling::Draw effect = draw;
   if (taken && *taken != draw.token) {
     const std::optional<double> probability = chain_.candidates.probability_of(*taken);
@@ -59,6 +58,27 @@ Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<
   }
   next_ = sampling::advanced(state_, settings_, chain_, effect);
   return draw;
+}
+
+Result<sampling::Draw> Chooser::step(std::span<const float> logits, std::optional<int32_t> taken) {
+  PELLUCID_CHECK(consult_guide());
+  PELLUCID_TRY(chain_, sampling::run_chain(logits, settings_, context_, state_,
+                                           watched_.top == 0 ? nullptr : &watched_));
+  return draw_and_advance(taken);
+}
+
+Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
+                                       int index, std::optional<int32_t> taken) {
+  context_.tokens = tokens;
+  context_.step = static_cast<uint64_t>(index);
+  context_.end_ids = end_ids_;
+  context_.breakers = breakers_;
+  state_ = next_;
+  auto draw = step(logits, taken);
+  if (draw.ok()) return draw;
+  Error error = draw.error();
+  error.what = fmt::format("step {}: {}", index, error.what);
+  return error;
 }
 
 }  // namespace pellucid::generation

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "bridge/guide.h"
 #include "sampling/chain.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
@@ -30,11 +32,23 @@ class Chooser {
   /// Begins with this state, that of a text that is under way.
   void go_on_from(const sampling::State& state) { next_ = state; }
 
+  /// Draws are of the tokens that the guide allows, from here on. Where the text may not end, tokens that end
+  /// one are not among them.
+  void follow(bridge::Guide guide, bool may_end) {
+    guide_ = std::move(guide);
+    may_end_ = may_end;
+  }
+  /// The tokens that may come next (a TokenSet), of who knows them without a guide.
+  void allow(std::span<const uint32_t> allowed) { context_.allowed = allowed; }
+  /// True where the guide says that nothing can follow.
+  [[nodiscard]] bool ended() const { return guide_ && guide_->ended(); }
+
   /// Of each step, the `top` best logits; 0: none.
   void watch(size_t top) { watched_.top = top; }
 
   /// The draw of step `index` after `tokens`; errors name the step. Where a token is `taken` in its place,
-  /// the state goes on as if that had been drawn, or stays where no draw could have given it.
+  /// the state goes on as if that had been drawn, or stays where no draw could have given it. Errors: those
+  /// of run_chain(); of the guide, which may refuse a token that is taken.
   Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index,
                                 std::optional<int32_t> taken = {});
 
@@ -49,9 +63,16 @@ class Chooser {
   [[nodiscard]] const sampling::State& state() const { return state_; }
 
  private:
+  Result<void> consult_guide();
+  Result<sampling::Draw> draw_and_advance(std::optional<int32_t> taken);
+  Result<sampling::Draw> step(std::span<const float> logits, std::optional<int32_t> taken);
+
   sampling::Settings settings_;
   std::vector<int32_t> end_ids_;
   std::vector<sampling::TokenIds> breakers_;
+  std::optional<bridge::Guide> guide_;
+  bool may_end_ = true;
+  sampling::TokenSet allowed_;
   sampling::Context context_;
   sampling::ChainResult chain_;
   sampling::WatchedBest watched_;

@@ -6,7 +6,23 @@
 #include <cassert>
 #include <utility>
 
+#include "generation/guides.h"
+
 namespace pellucid::generation {
+namespace {
+
+/// What is there of a text already has to fit its structure, too.
+Result<void> take_all(bridge::Guide& guide, std::span<const int32_t> tokens) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const auto taken = guide.take(tokens[i]);
+    if (taken.ok()) continue;
+    return Error{taken.error().code, "the text so far is not of the structure",
+                 fmt::format("at step {}: {}", i, taken.error().why)};
+  }
+  return {};
+}
+
+}  // namespace
 
 std::string_view to_string(FinishReason reason) {
   switch (reason) {
@@ -43,6 +59,11 @@ Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions o
   assert(n_before >= options.begun.tokens.size());
   PELLUCID_TRY(Chooser chooser, Chooser::make(engine.tokenizer(), options.settings, options.seed,
                                               options.stream, n_before - options.begun.tokens.size()));
+  PELLUCID_TRY(std::optional<bridge::Guide> guide, guide_of(engine, options.settings));
+  if (guide) {
+    PELLUCID_CHECK(take_all(*guide, options.begun.tokens));
+    chooser.follow(std::move(*guide), options.stop_at_end_of_turn);
+  }
   chooser.go_on_from(options.begun.state);
   chooser.watch(options.watch);
   return Continuation(engine, std::move(options), std::move(observer), std::move(chooser));
@@ -71,7 +92,7 @@ Result<bool> Continuation::step(std::span<const float> logits, std::span<const i
   generation_.tokens.push_back(token);
   const bool full = static_cast<int>(tokens.size()) >= engine_->options().n_ctx;
   std::string text = text_of(token);
-  const bool stops = ends_turn(token) || tail_.stopped();
+  const bool stops = ends_turn(token) || tail_.stopped() || chooser_.ended();
   const bool last = stops || full || index + 1 >= options_.max_tokens;
   if (last) text += tail_.finish();
   generation_.text += text;

@@ -41,6 +41,7 @@ struct GenerateOptions {
   Cancelled cancelled;  // asked while the prompt runs; the observer ends what comes after
 };
 
+/// kStop: by a token or a text that ends it, or because its structure is complete.
 enum class FinishReason { kStop, kLength, kCancelled };
 std::string_view to_string(FinishReason reason);
 
@@ -78,7 +79,8 @@ struct Generation {
 class Continuation {
  public:
   /// After `n_before` tokens: the prompt and those begun. Errors: kUsage (settings, breakers, an empty stop
-  /// string, a token to take that there is not).
+  /// string, a token to take that there is not, tokens begun that are not of the structure asked for), kLimit
+  /// (a structure that takes too much work).
   static Result<Continuation> start(const Engine& engine, GenerateOptions options, size_t n_before,
                                     StepObserver observer = {});
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "generation/guides.h"
 #include "model/architectures.h"
 #include "model/forward.h"
 
@@ -103,6 +104,13 @@ Result<sampling::Settings> Engine::default_settings() const {
     return Error{ErrorCode::kBadModel, "cannot use the file's general.sampling.*", sane.error().message()};
   }
   return settings;
+}
+
+Result<const bridge::GuideVocabulary*> Engine::guide_vocabulary() const {
+  if (!guide_vocabulary_) {
+    PELLUCID_TRY(guide_vocabulary_, make_guide_vocabulary(*tokenizer_));
+  }
+  return &*guide_vocabulary_;
 }
 
 Result<void> Engine::check(const Sequence& sequence, std::span<const int32_t> tokens) const {

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "bridge/guide.h"
 #include "gguf/reader.h"
 #include "model/batch.h"
 #include "model/model.h"
@@ -84,6 +86,10 @@ class Engine {
   /// Errors: kBadModel where those are out of range.
   [[nodiscard]] Result<sampling::Settings> default_settings() const;
 
+  /// The tokens for guides, which are made where they are asked for first. Errors: those of
+  /// GuideVocabulary::make().
+  [[nodiscard]] Result<const bridge::GuideVocabulary*> guide_vocabulary() const;
+
   [[nodiscard]] Sequence new_sequence() const { return {{}, model::KvCache(model_.spec, options_.kv_type)}; }
 
   /// One forward pass over several sequences, each named once: appends the tokens of each run and gives the
@@ -115,6 +121,7 @@ class Engine {
   EngineOptions options_;
   ThreadPool pool_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
+  mutable std::optional<bridge::GuideVocabulary> guide_vocabulary_;
   model::Model model_;
   std::unique_ptr<model::Scratch> scratch_;
   AlignedBuffer<float> logits_;  // [rows, n_vocab] of one chunk

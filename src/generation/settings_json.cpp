@@ -78,6 +78,12 @@ std::optional<std::string> text_of(const json::value& value) {
   return fmt::format("{}", fmt::join(parts, ","));
 }
 
+/// A setting that is one text: another value than a string is meant as JSON, such as a schema.
+bool is_text(std::string_view name) {
+  const sampling::SettingRow* row = sampling::find_setting(name);
+  return row != nullptr && std::holds_alternative<std::string sampling::Settings::*>(row->field);
+}
+
 }  // namespace
 
 json::object settings_json(const sampling::Settings& settings) {
@@ -96,7 +102,8 @@ json::object settings_json(const sampling::Settings& settings) {
 
 Result<sampling::Settings> settings_from_json(const json::object& object, sampling::Settings settings) {
   for (const auto& [name, value] : object) {
-    const std::optional<std::string> text = text_of(value);
+    const std::optional<std::string> text =
+        is_text(name) && !value.is_string() ? std::optional(json::serialize(value)) : text_of(value);
     if (!text) {
       return Error{ErrorCode::kUsage, fmt::format("setting {}", std::string_view(name)),
                    fmt::format("{} is not a value for it", json::serialize(value).substr(0, 40))};

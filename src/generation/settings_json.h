@@ -13,7 +13,8 @@ namespace pellucid::generation {
 boost::json::object settings_json(const sampling::Settings& settings);
 
 /// `settings` with what `object` says, in the same forms; a list may also be a string in the form of the
-/// command line, and a number's string counts. Errors: kUsage with the setting's name, value and range.
+/// command line, and a number's string counts; a JSON schema may also be an object or true. Errors: kUsage
+/// with the setting's name, value and range.
 Result<sampling::Settings> settings_from_json(const boost::json::object& object, sampling::Settings settings);
 
 }  // namespace pellucid::generation

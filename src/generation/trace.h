@@ -12,12 +12,13 @@
 #include "generation/continuation.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
+#include "sampling/row.h"
 
 namespace pellucid::generation {
 
 /// Of the format. A reader takes any minor version: what it does not know it ignores.
 inline constexpr int kTraceMajor = 1;
-inline constexpr int kTraceMinor = 0;
+inline constexpr int kTraceMinor = 1;
 
 struct TraceModel {
   std::string path;
@@ -56,14 +57,22 @@ struct TraceStage {
   std::optional<RandomDraw> random;
 };
 
+/// What the structure of the output let come next.
+struct TraceAllowed {
+  size_t count = 0;        // tokens
+  uint64_t hash = 0;       // xxh64() of the set
+  sampling::TokenSet set;  // empty where the logits are not stored either
+};
+
 struct TraceStep {
   int index = 0;
   int32_t token = 0;
-  bool taken = false;                  // not drawn: someone took it
-  std::string piece;                   // its bytes
-  std::string text;                    // what became certain with it
-  uint64_t logits_hash = 0;            // xxh64() of the raw logits
-  std::optional<uint64_t> logits_row;  // in the file of logits
+  bool taken = false;                   // not drawn: someone took it
+  std::string piece;                    // its bytes
+  std::string text;                     // what became certain with it
+  uint64_t logits_hash = 0;             // xxh64() of the raw logits
+  std::optional<uint64_t> logits_row;   // in the file of logits
+  std::optional<TraceAllowed> allowed;  // where the output has a structure
   std::vector<TraceStage> stages;
   sampling::Draw draw;
   std::optional<double> gap;  // between the two largest raw logits

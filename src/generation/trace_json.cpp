@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "generation/settings_json.h"
+#include "generation/token_set_digits.h"
 #include "tokenizer/utf8_stream.h"
 
 namespace pellucid::generation {
@@ -42,6 +43,13 @@ json::object to_json(const RandomDraw& random) {
           {"counter", json::value_from(random.counter)},
           {"integer", random.integer},
           {"u", random.u}};
+}
+
+/// The set in order of the tokens, 4 of them in a digit, the lowest bit first.
+json::object to_json(const TraceAllowed& allowed) {
+  json::object object{{"count", allowed.count}, {"hash", hash_text(allowed.hash)}};
+  if (!allowed.set.empty()) object["set"] = set_digits(allowed.set);
+  return object;
 }
 
 json::object to_json(const TraceStage& stage) {
@@ -142,6 +150,7 @@ json::object step_record(int branch, const TraceStep& step) {
   object["taken"] = step.taken;
   object["logits_hash"] = hash_text(step.logits_hash);
   if (step.logits_row) object["logits_row"] = *step.logits_row;
+  if (step.allowed) object["allowed"] = to_json(*step.allowed);
   json::array stages;
   for (const TraceStage& stage : step.stages) stages.push_back(to_json(stage));
   object["stages"] = std::move(stages);

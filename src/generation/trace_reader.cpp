@@ -12,6 +12,8 @@
 #include "generation/fields.h"
 #include "generation/json_text.h"
 #include "generation/settings_json.h"
+#include "generation/token_set_digits.h"
+#include "generation/xxh64.h"
 #include "sampling/chain.h"
 
 namespace pellucid::generation {
@@ -219,6 +221,21 @@ sampling::State state_in(Fields& fields) {
   return state;
 }
 
+/// A set that is stored has to be the one that the hash is of.
+TraceAllowed allowed_in(Fields& fields, int n_vocab) {
+  TraceAllowed allowed;
+  allowed.count = fields.whole("count", 1, static_cast<uint64_t>(n_vocab));
+  allowed.hash = fields.hash("hash");
+  if (!fields.has("set")) return allowed;
+  auto set = set_of_digits(fields.text("set"), static_cast<size_t>(n_vocab));
+  if (set && xxh64(std::as_bytes(std::span(*set))) == allowed.hash) {
+    allowed.set = std::move(*set);
+  } else {
+    fields.wrong("set", "the digits of the set of tokens with this hash");
+  }
+  return allowed;
+}
+
 TraceStep step_in(Fields& fields, int n_vocab) {
   TraceStep step;
   step.index = fields.integer("step", 0, kMaxInt);
@@ -228,6 +245,8 @@ TraceStep step_in(Fields& fields, int n_vocab) {
   step.text = fields.text("text");
   step.logits_hash = fields.hash("logits_hash");
   if (fields.has("logits_row")) step.logits_row = fields.whole("logits_row", 0, kMaxWhole);
+  if (fields.has("allowed"))
+    step.allowed = fields.in("allowed", [=](Fields& one) { return allowed_in(one, n_vocab); });
   step.stages = fields.each("stages", stage_in);
   step.draw = fields.in("draw", [=](Fields& draw) { return draw_in(draw, n_vocab); });
   step.gap = fields.number_or_null("gap");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <utility>
@@ -24,6 +25,13 @@ TraceStage traced(const sampling::StageReport& report) {
   if (!report.skipped && std::isfinite(report.threshold)) stage.threshold = report.threshold;
   stage.random = report.random;
   return stage;
+}
+
+TraceAllowed traced(std::span<const uint32_t> allowed) {
+  TraceAllowed result;
+  for (const uint32_t word : allowed) result.count += static_cast<size_t>(std::popcount(word));
+  result.hash = xxh64(std::as_bytes(allowed));
+  return result;
 }
 
 /// The candidates of a step that are recorded.
@@ -90,6 +98,14 @@ void compare_stage(Comparison& all, const TraceStage& made, const TraceStage& re
   if (made.random && recorded.random) compare(all, name + ": the", *made.random, *recorded.random);
 }
 
+void compare_allowed(Comparison& all, const std::optional<TraceAllowed>& made,
+                     const std::optional<TraceAllowed>& recorded) {
+  all.differs_if(made.has_value() != recorded.has_value(), "a structure is missing or too much");
+  if (!made || !recorded) return;
+  all.equal("the number of allowed tokens", made->count, recorded->count);
+  all.equal("the hash of the allowed tokens", made->hash, recorded->hash);
+}
+
 void compare_draw(Comparison& all, const sampling::Draw& made, const sampling::Draw& recorded) {
   if (made.random && recorded.random) compare(all, "the draw's", *made.random, *recorded.random);
   all.equal("the draw's token", made.token, recorded.token);
@@ -122,6 +138,7 @@ TraceStep traced_step(const StepView& view, const sampling::Settings& settings, 
   step.piece = piece_of(view.token);
   step.text = view.text;
   step.logits_hash = xxh64(view.logits);
+  if (!view.context.allowed.empty()) step.allowed = traced(view.context.allowed);
   for (const sampling::StageReport& report : view.chain.reports) step.stages.push_back(traced(report));
   step.draw = view.draw;
   step.gap = sampling::gap_of(view.watched->best);
@@ -137,6 +154,7 @@ std::optional<std::string> difference(const TraceStep& made, const TraceStep& re
                  fmt::format("the hash of the logits is {:016x}, recorded is {:016x}", made.logits_hash,
                              recorded.logits_hash));
   compare_state(all, made.state, recorded.state);
+  compare_allowed(all, made.allowed, recorded.allowed);
   for (size_t i = 0; i < std::min(made.stages.size(), recorded.stages.size()); ++i) {
     compare_stage(all, made.stages[i], recorded.stages[i]);
   }

@@ -65,6 +65,7 @@ Result<void> TraceWriter::step(const StepView& view) {
   TraceStep step = traced_step(view, settings_, top_, piece_of);
   if (logits_) {
     PELLUCID_TRY(step.logits_row, logits_->write(view.logits));
+    if (step.allowed) step.allowed->set.assign(view.context.allowed.begin(), view.context.allowed.end());
   }
   const auto now = std::chrono::steady_clock::now();
   step.ms = std::chrono::duration<double, std::milli>(now - std::exchange(before_, now)).count();

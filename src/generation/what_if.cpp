@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "generation/chooser.h"
@@ -35,11 +36,33 @@ Result<void> check_breakers(const Trace& trace, const sampling::Settings& change
                "(`pellucid branch` runs the model)"};
 }
 
+/// A structure is followed by a guide, which takes the model's tokens: the recorded one is known by what it
+/// allowed.
+Result<void> check_structure(const sampling::Settings& recorded, const sampling::Settings& changed) {
+  const auto structure = [](const sampling::Settings& one) {
+    return std::tie(one.json_schema, one.regex, one.choice, one.grammar);
+  };
+  if (structure(recorded) == structure(changed)) return {};
+  return Error{ErrorCode::kUsage, "another structure for the output",
+               "what it allows takes the model's tokens (`pellucid branch` runs the model)"};
+}
+
+/// What was allowed at a step, where the settings ask for a structure.
+Result<std::span<const uint32_t>> allowed_at(const PathStep& at, const sampling::Settings& settings) {
+  if (!sampling::is_structured(settings)) return std::span<const uint32_t>();
+  if (at.step->allowed && !at.step->allowed->set.empty()) {
+    return std::span<const uint32_t>(at.step->allowed->set);
+  }
+  return Error{ErrorCode::kBadTrace, fmt::format("step {} of branch {}", at.step->index, at.branch->id),
+               "the tokens that its structure allowed are not stored"};
+}
+
 Result<Chooser> chooser_of(const Trace& trace, const TraceBranch& branch, const WhatIf& what,
                            sampling::Settings& settings) {
   PELLUCID_TRY(settings, what.change(branch.options.settings));
   PELLUCID_CHECK(sampling::check_for(settings, static_cast<size_t>(trace.model.n_vocab)));
   PELLUCID_CHECK(check_breakers(trace, settings));
+  PELLUCID_CHECK(check_structure(branch.options.settings, settings));
   return Chooser::make(settings, what.seed.value_or(branch.options.seed), branch.options.stream,
                        trace.prompt_tokens.size(), trace.end_ids, trace.breakers);
 }
@@ -77,6 +100,8 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
       chooser = std::move(next);
     }
     PELLUCID_TRY(const std::span<const float> row, logits_of(path[i], logits));
+    PELLUCID_TRY(const std::span<const uint32_t> allowed, allowed_at(path[i], settings));
+    chooser->allow(allowed);
     chooser->watch(to_watch(recorded.candidates.size()));
     const auto before = std::span(tokens).first(trace.prompt_tokens.size() + i);
     PELLUCID_TRY(const sampling::Draw draw, chooser->choose(row, before, recorded.index, recorded.token));

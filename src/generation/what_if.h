@@ -28,8 +28,8 @@ struct WhatIfStep {
 
 /// All steps of a branch's text, its ancestors' with their own settings, changed. State goes on as if the
 /// recorded tokens had been drawn. Errors: kBadTrace (a step's logits are not there); kUsage (settings, also
-/// where DRY's breakers are others than those recorded, for they take the model's tokenizer; or they rule out
-/// every token of a step).
+/// where DRY's breakers or the structure of the output are others than those recorded, for they take the
+/// model's tokenizer; or they rule out every token of a step).
 Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int branch, const LogitsFile& logits,
                                         const WhatIf& what);
 

@@ -225,12 +225,9 @@ std::vector<double> Candidates::by_id() const {
 void Candidates::apply(const Edits& edits) {
   std::vector<double> logits = by_id();
   if (edits.restricts) {
-    std::vector<double> kept(logits.size(), kMinusInfinity);
-    for (const int32_t id : edits.only) {
-      if (static_cast<size_t>(id) < kept.size())
-        kept[static_cast<size_t>(id)] = logits[static_cast<size_t>(id)];
+    for (size_t id = 0; id < logits.size(); ++id) {
+      if (!contains(edits.only, id)) logits[id] = kMinusInfinity;
     }
-    logits = std::move(kept);
   }
   for (const Edit& edit : edits.changes) {
     if (static_cast<size_t>(edit.id) < logits.size()) logits[static_cast<size_t>(edit.id)] = edit.logit;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "sampling/registry.h"
@@ -21,8 +22,12 @@ StageReport opened(const StageRow& stage, const Settings& settings, size_t stand
   return report;
 }
 
-Error rules_out_all(const StageRow& stage) {
-  return {ErrorCode::kUsage, fmt::format("setting {}", stage.settings.front().name),
+/// Named by the first of its settings that does something.
+Error rules_out_all(const StageRow& stage, const Settings& settings) {
+  const auto set = std::ranges::find_if(
+      stage.settings, [&](const SettingRow& one) { return value(settings, one) != one.identity; });
+  const SettingRow& setting = set == stage.settings.end() ? stage.settings.front() : *set;
+  return {ErrorCode::kUsage, fmt::format("setting {}", setting.name),
           "it rules out every token that is left"};
 }
 
@@ -36,7 +41,7 @@ Result<StageReport> run_edits(const StageRow& stage, const StageInput& input, co
   report.changed = edits.changes.size();
   target.apply(edits);
   report.kept = target.standing();
-  if (report.kept == 0) return rules_out_all(stage);
+  if (report.kept == 0) return rules_out_all(stage, input.settings);
   return report;
 }
 

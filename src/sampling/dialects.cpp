@@ -11,6 +11,8 @@ namespace {
 
 // What an engine's rules are, as read in its source at the version named. What differs besides: the random
 // numbers, and which of equal logits stays where an engine's sort leaves that open (lower ids do here).
+// llama.cpp checks a grammar after the draw, and where it failed goes through the chain again with the
+// grammar first, which is what it does here at once.
 constexpr std::array kDialects{
     Dialect{.name = "pellucid", .engine = "pellucid", .settings = ""},
     Dialect{
@@ -18,6 +20,7 @@ constexpr std::array kDialects{
         .engine = "transformers 5.23",
         .settings =
             "order=logit_bias,repetition_penalty,no_repeat_ngram,bad_words,min_new_tokens,allowed_tokens,"
+            "grammar,"
             "forced_tokens,length_decay,suppress_tokens,begin_suppress_tokens,temperature,top_h,top_k,"
             "top_p,min_p,typical_p,epsilon_cutoff,eta_cutoff "
             "top_k=50 top_k_ties=keep top_p=1",
@@ -25,39 +28,41 @@ constexpr std::array kDialects{
     Dialect{
         .name = "llamacpp",
         .engine = "llama.cpp of August 2026",
-        .settings =
-            "order=logit_bias,repetition_penalty,frequency_penalty,presence_penalty,dry,top_n_sigma,top_k,"
-            "typical_p,top_p,min_p,xtc,temperature,dynamic_temperature,adaptive_p "
-            "temperature=0.8 top_k=40 top_p=0.95 min_p=0.05 "
-            "repetition_last_n=64 penalty_last_n=64 penalty_scope=all",
+        .settings = "order=grammar,logit_bias,repetition_penalty,frequency_penalty,presence_penalty,dry,top_"
+                    "n_sigma,top_k,"
+                    "typical_p,top_p,min_p,xtc,temperature,dynamic_temperature,adaptive_p "
+                    "temperature=0.8 top_k=40 top_p=0.95 min_p=0.05 "
+                    "repetition_last_n=64 penalty_last_n=64 penalty_scope=all",
     },
     Dialect{
         .name = "llamacpp-mirostat",
         .engine = "llama.cpp of August 2026 with --mirostat 2",
-        .settings = "order=logit_bias,temperature,mirostat temperature=0.8 mirostat=2",
+        .settings = "order=grammar,logit_bias,temperature,mirostat temperature=0.8 mirostat=2",
     },
     Dialect{
         .name = "vllm",
         .engine = "vLLM V1 of 2026",
-        .settings =
-            "order=allowed_tokens,bad_words,min_new_tokens,logit_bias,repetition_penalty,frequency_penalty,"
-            "presence_penalty,temperature,min_p,top_k,top_p "
-            "top_k=0 top_k_ties=keep top_p=1",
+        .settings = "order=grammar,allowed_tokens,bad_words,min_new_tokens,logit_bias,repetition_penalty,"
+                    "frequency_penalty,"
+                    "presence_penalty,temperature,min_p,top_k,top_p "
+                    "top_k=0 top_k_ties=keep top_p=1",
     },
     // top-k and top-p cut the same cumulative sum, which is what top-p before top-k does.
     Dialect{
         .name = "sglang",
         .engine = "SGLang 0.5.23",
-        .settings = "order=repetition_penalty,frequency_penalty,presence_penalty,min_new_tokens,logit_bias,"
-                    "temperature,top_p,top_k,min_p "
-                    "top_k=0 top_p=1 top_p_crossing=pass repetition_scope=output",
+        .settings =
+            "order=repetition_penalty,frequency_penalty,presence_penalty,min_new_tokens,grammar,logit_bias,"
+            "temperature,top_p,top_k,min_p "
+            "top_k=0 top_p=1 top_p_crossing=pass repetition_scope=output",
     },
     Dialect{
         .name = "exllamav3",
         .engine = "ExLlamaV3 of August 2026 (ComboSampler)",
-        .settings = "order=allowed_tokens,logit_bias,repetition_penalty,presence_penalty,frequency_penalty,"
-                    "temperature,min_p,top_k,top_p "
-                    "top_k=0 top_p=1 top_p_crossing=drop penalty_scope=all",
+        .settings =
+            "order=grammar,allowed_tokens,logit_bias,repetition_penalty,presence_penalty,frequency_penalty,"
+            "temperature,min_p,top_k,top_p "
+            "top_k=0 top_p=1 top_p_crossing=drop penalty_scope=all",
     },
 };
 

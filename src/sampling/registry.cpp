@@ -32,6 +32,7 @@ std::span<const StageRow> stages() {
       kBeginSuppressStage,
       kForcedTokensStage,
       kMinNewTokensStage,
+      kGrammarStage,
       kRepetitionPenaltyStage,
       kFrequencyPenaltyStage,
       kPresencePenaltyStage,
@@ -57,8 +58,9 @@ std::span<const StageRow> stages() {
 }
 
 std::string_view group_title(StageGroup group) {
-  static constexpr std::array<std::string_view, 4> kTitles{"Sampling", "Sampling: truncation",
-                                                           "Sampling: penalties", "Sampling: constraints"};
+  static constexpr std::array<std::string_view, 5> kTitles{"Sampling", "Sampling: truncation",
+                                                           "Sampling: penalties", "Sampling: constraints",
+                                                           "Structured output"};
   return kTitles[static_cast<size_t>(group)];
 }
 

@@ -185,23 +185,25 @@ void Row::apply(const Edits& edits) {
   if (!edits.changes.empty()) change(edits.changes);
 }
 
-void Row::keep_only(std::span<const int32_t> ids) {
+void Row::keep_only(std::span<const uint32_t> only) {
   std::vector<float> masked(logits_.size(), kMinusInfinity);
-  std::vector<Edit> edits;
-  size_t standing = 0;
-  for (const int32_t id : ids) {
-    if (id < 0 || static_cast<size_t>(id) >= logits_.size()) continue;
-    const double kept = logit(id);
-    if (edited(id)) edits.push_back({id, kept});
-    masked[static_cast<size_t>(id)] = logits_[static_cast<size_t>(id)];
-    standing += kept != kMinusInfinity ? 1 : 0;
+  for (size_t word = 0; word < only.size(); ++word) {
+    for (uint32_t bits = only[word]; bits != 0; bits &= bits - 1) {
+      const size_t id = word * 32 + static_cast<size_t>(std::countr_zero(bits));
+      if (id < masked.size()) masked[id] = logits_[id];
+    }
   }
+  std::erase_if(edits_, [&](const Edit& edit) { return !contains(only, static_cast<size_t>(edit.id)); });
   masked_ = std::move(masked);
   logits_ = masked_;
-  edits_ = std::move(edits);
   for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = scan_block(block_of(logits_, i)).maximum;
   rescan_edited_blocks();
-  standing_ = standing;
+  standing_ =
+      static_cast<size_t>(std::ranges::count_if(logits_, [](float x) { return x != kMinusInfinity; }));
+  for (const Edit& edit : edits_) {
+    standing_ += edit.logit != kMinusInfinity ? 1 : 0;
+    standing_ -= logits_[static_cast<size_t>(edit.id)] != kMinusInfinity ? 1 : 0;
+  }
 }
 
 void Row::change(std::span<const Edit> changes) {

@@ -20,10 +20,28 @@ struct Edit {
   double logit;
 };
 
+/// Bit i % 32 of word i / 32 is set for token i; those behind the last word are not in it.
+using TokenSet = std::vector<uint32_t>;
+
+inline bool contains(std::span<const uint32_t> set, size_t id) {
+  return id / 32 < set.size() && (set[id / 32] >> id % 32 & 1U) != 0;
+}
+
+/// The set of `ids`, none of them negative.
+inline TokenSet token_set(std::span<const int32_t> ids) {
+  TokenSet set;
+  for (const int32_t id : ids) {
+    const auto word = static_cast<size_t>(id) / 32;
+    if (word >= set.size()) set.resize(word + 1);
+    set[word] |= uint32_t{1} << id % 32;
+  }
+  return set;
+}
+
 /// What a stage asks for that looks at single tokens.
 struct Edits {
-  std::vector<Edit> changes;       // ids ascending, none twice
-  std::vector<int32_t> only = {};  // where `restricts`: all others are ruled out; ascending
+  std::vector<Edit> changes;  // ids ascending, none twice
+  TokenSet only = {};         // where `restricts`: all others are ruled out
   bool restricts = false;
 };
 
@@ -77,7 +95,7 @@ class Row {
 
  private:
   Row() = default;
-  void keep_only(std::span<const int32_t> ids);
+  void keep_only(std::span<const uint32_t> only);
   void change(std::span<const Edit> changes);
   Result<void> scan();
   void rescan_edited_blocks();

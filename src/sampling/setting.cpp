@@ -118,6 +118,8 @@ std::optional<T> parse(const SettingRow& setting, std::string_view text) {
     return parse_sequences(text);
   } else if constexpr (std::is_same_v<T, std::vector<SequenceBias>>) {
     return parse_biases(text);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return std::string(text);
   } else {
     return parse_texts(text);
   }
@@ -136,6 +138,8 @@ std::string print(const SettingRow& setting, const T& value) {
     return index < setting.choices.size() ? std::string(setting.choices[index]) : std::to_string(index);
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     return fmt::format("{}", fmt::join(value, ","));
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return value;
   } else {
     std::vector<std::string> parts;
     parts.reserve(value.size());
@@ -163,6 +167,8 @@ bool valid(const SettingRow& setting, const T& value) {
       return !one.ids.empty() && valid_ids(one.ids) &&
              (one.bias == kMinusInfinity || in_range(one.bias, setting));
     });
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return true;  // what it means is not known here
   } else {
     return std::ranges::none_of(value, &std::string::empty);
   }
@@ -238,6 +244,8 @@ std::string range_text(const SettingRow& setting) {
     } else if constexpr (std::is_same_v<T, std::vector<SequenceBias>>) {
       return fmt::format("a list such as 15=-1.5,4+27=-inf, with numbers between {} and {} or -inf",
                          setting.minimum, setting.maximum);
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      return setting.may_be_file ? "a text, or @FILE on a command line" : "a text";
     } else {
       return "a list of texts, such as \\n,:";
     }

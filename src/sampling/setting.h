@@ -17,7 +17,8 @@ namespace pellucid::sampling {
 /// Where the value lies. Lists have their bounds for each entry.
 using Field = std::variant<double Settings::*, int32_t Settings::*, Scope Settings::*, TopKTies Settings::*,
                            TopPCrossing Settings::*, TokenIds Settings::*, std::vector<TokenIds> Settings::*,
-                           std::vector<SequenceBias> Settings::*, std::vector<std::string> Settings::*>;
+                           std::vector<SequenceBias> Settings::*, std::vector<std::string> Settings::*,
+                           std::string Settings::*>;
 
 /// Its default is what Settings{} holds.
 struct SettingRow {
@@ -29,6 +30,7 @@ struct SettingRow {
   double smallest_positive = 0;  // values above 0 but below this are refused; 0 where there is no such gap
   double identity = 0;           // the value that changes nothing; of a list, its length
   std::span<const std::string_view> choices = {};  // the names of an enum's values
+  bool may_be_file = false;  // on a command line, "@" and a path stand for the text of that file
   std::string_view help;
 };
 
@@ -36,7 +38,8 @@ struct SettingRow {
 double value(const Settings& settings, const SettingRow& setting);
 
 /// A number in the shortest form that reads back exactly; a choice's name; token ids as "1,2"; sequences as
-/// "1+2,3"; biases as "15=-1.5,4+5=-inf"; texts with '\n', '\t', '\s' (space), '\,' and '\\' escaped.
+/// "1+2,3"; biases as "15=-1.5,4+5=-inf"; one text as it is; lists of texts with '\n', '\t', '\s' (space),
+/// '\,' and '\\' escaped.
 std::string value_text(const Settings& settings, const SettingRow& setting);
 
 /// A text as an entry of such a list.

@@ -54,7 +54,29 @@ Result<void> check_order(const std::vector<StageId>& order) {
   return {};
 }
 
+/// The setting of a structure for the output; where there are two, the first is paired with the second.
+Result<void> check_structure(const Settings& settings) {
+  const StageRow& stage = row(StageId::kGrammar);
+  const SettingRow* first = nullptr;
+  for (const SettingRow& setting : stage.settings) {
+    if (value(settings, setting) == setting.identity) continue;
+    if (first != nullptr) {
+      return refused(setting.name,
+                     fmt::format("{} is set, too, and the output can be of one structure only", first->name));
+    }
+    first = &setting;
+  }
+  if (first == nullptr || std::ranges::find(settings.order, stage.id) != settings.order.end()) return {};
+  return refused("order", fmt::format("it leaves out {}, the stage of {}", stage.name, first->name));
+}
+
 }  // namespace
+
+bool is_structured(const Settings& settings) {
+  const std::span<const SettingRow> rows = row(StageId::kGrammar).settings;
+  return std::ranges::any_of(
+      rows, [&](const SettingRow& setting) { return value(settings, setting) != setting.identity; });
+}
 
 std::vector<StageId> default_order() {
   std::vector<StageId> order;
@@ -79,7 +101,8 @@ Result<void> check(const Settings& settings) {
   for (const StageRow& stage : stages()) {
     for (const SettingRow& setting : stage.settings) PELLUCID_CHECK(check_value(settings, setting));
   }
-  return check_order(settings.order);
+  PELLUCID_CHECK(check_order(settings.order));
+  return check_structure(settings);
 }
 
 bool greedy(const Settings& settings) {

@@ -20,6 +20,7 @@ enum class StageId : uint8_t {
   kBeginSuppressTokens,
   kForcedTokens,
   kMinNewTokens,
+  kGrammar,
   kRepetitionPenalty,
   kFrequencyPenalty,
   kPresencePenalty,
@@ -112,6 +113,12 @@ struct Settings {
   TokenIds forced_tokens;
   int32_t min_new_tokens = 0;
 
+  // What the output has to be; one of them at most.
+  std::string json_schema;
+  std::string regex;
+  std::vector<std::string> choice;
+  std::string grammar;
+
   /// Stages in the order they run; one that isn't named doesn't run.
   std::vector<StageId> order = default_order();
 
@@ -123,16 +130,19 @@ struct Settings {
 /// (registry.h). Errors: kUsage with the setting's name, the value and its range.
 Result<void> set(Settings& settings, std::string_view name, std::string_view text);
 
-/// Refuses NaN, infinities and values out of range (by name, value and range), and a stage named twice in the
-/// order.
+/// Refuses NaN, infinities and values out of range (by name, value and range), a stage named twice in the
+/// order, and more than one structure for the output, or one whose stage is not in the order.
 Result<void> check(const Settings& settings);
+
+/// True where the output has to be of a structure: JSON of a schema, a pattern, a choice or a grammar.
+bool is_structured(const Settings& settings);
 
 /// True where the chain always leaves the single most likely token: temperature 0 or top-k 1 (and the stage
 /// is in the order). Of equal logits the lower id is the most likely.
 bool greedy(const Settings& settings);
 
 /// "temperature=1 top_k=50 top_p=0.95 ... order=temperature,top_k,top_p"; numbers in the shortest form that
-/// reads back exactly, no spaces within a value.
+/// reads back exactly, no spaces within a value but those of a schema, a pattern or a grammar.
 std::string to_string(const Settings& settings);
 
 /// "temperature,top_k,top_p".

@@ -8,10 +8,12 @@
 #include "generation/trace.h"
 #include "generation/trace_json.h"
 #include "generation/trace_reader.h"
+#include "generation/xxh64.h"
 
 namespace pellucid::generation::test {
 
 inline TraceStep sample_step(int index) {
+  const sampling::TokenSet allowed{0x108};  // tokens 3 and 8
   TraceStep step;
   step.index = index;
   step.token = 3 + index;
@@ -20,6 +22,8 @@ inline TraceStep sample_step(int index) {
   step.text = index == 1 ? "" : " the";
   step.logits_hash = 0x0123456789ABCDEF;
   if (index == 0) step.logits_row = 7;
+  if (index == 0) step.allowed = {2, xxh64(std::as_bytes(std::span(allowed))), allowed};
+  if (index == 1) step.allowed = {2, 5, {}};
   step.stages = {{"temperature", true, 9, 9, 0, {}, {}}, {"xtc", false, 9, 2, 1, 0.1, random_draw(1, 2, 3)}};
   step.draw.random = random_draw(5, 0, static_cast<uint64_t>(index));
   step.draw.u = step.draw.random->u;

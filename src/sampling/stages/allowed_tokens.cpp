@@ -15,10 +15,7 @@ constexpr std::array kSettings{SettingRow{
 }};
 
 Edits edit(const StageInput& input, const LogitOf& /*logit*/, StageReport& /*report*/) {
-  Edits edits{.changes = {}, .only = input.settings.allowed_tokens, .restricts = true};
-  std::sort(edits.only.begin(), edits.only.end());
-  edits.only.erase(std::unique(edits.only.begin(), edits.only.end()), edits.only.end());
-  return edits;
+  return {.changes = {}, .only = token_set(input.settings.allowed_tokens), .restricts = true};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ Edits edit(const StageInput& input, const LogitOf& /*logit*/, StageReport& /*rep
   const size_t at = input.context.output().size();
   const TokenIds& forced = input.settings.forced_tokens;
   if (at >= forced.size()) return {};
-  return {.changes = {}, .only = {forced[at]}, .restricts = true};
+  return {.changes = {}, .only = token_set({&forced[at], 1}), .restricts = true};
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ extern const StageRow kSuppressTokensStage;
 extern const StageRow kBeginSuppressStage;
 extern const StageRow kForcedTokensStage;
 extern const StageRow kMinNewTokensStage;
+extern const StageRow kGrammarStage;
 
 // Penalties: what the text so far makes of the logits.
 extern const StageRow kRepetitionPenaltyStage;
