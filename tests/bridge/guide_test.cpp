@@ -43,7 +43,7 @@ Guide guide_of(GuideKind kind, const std::vector<std::string>& sources) {
 }
 
 /// Walks at random, as long as texts are no longer than `longest`, and compares every mask on the way.
-void compare(Guide start, const Texts& texts, size_t longest, const std::string& what) {
+void compare(const Guide& start, const Texts& texts, size_t longest, const std::string& what) {
   const std::vector<std::string> tokens = small_tokens();
   const auto end = static_cast<size_t>(end_of(tokens));
   std::mt19937 random(7);
