@@ -48,11 +48,12 @@ impl Guide {
         let matcher = on_large_stack(|| {
             let grammar = grammar_of(kind, sources)?;
             let mut matcher = Matcher::new(vocabulary.factory.create_parser(grammar));
-            match matcher.get_error() {
+            let error = match matcher.get_error() {
                 // The first mask finds what no text can satisfy.
-                None => matcher.compute_mask_or_eos().map(|_| matcher).map_err(|e| failure(&e.to_string())),
-                Some(error) => Err(failure(&error)),
-            }
+                None => matcher.compute_mask_or_eos().err().map(|e| e.to_string()),
+                error => error,
+            };
+            error.map_or(Ok(matcher), |error| Err(failure(in_source(kind, &error))))
         })??;
         Ok(Guide { matcher, tokens: vocabulary.tokens.clone() })
     }
@@ -168,6 +169,14 @@ fn failure(message: &str) -> Failure {
         Failure::Limit(line)
     } else {
         Failure::Wrong(line)
+    }
+}
+
+/// Only a grammar is what llguidance saw: places in others are none of the caller's source.
+fn in_source(kind: Kind, message: &str) -> &str {
+    match kind {
+        Kind::Grammar => message,
+        _ => &message[place(message).len()..],
     }
 }
 
