@@ -138,6 +138,7 @@ goldens: setup models ## make the golden files again from the reference implemen
 	build/goldens/bin/pip --disable-pip-version-check install -q torch==2.15.0
 	build/goldens/bin/python scripts/golden_templates.py
 	build/goldens/bin/python scripts/golden_samplers.py
+	build/goldens/bin/python scripts/golden_watermark.py
 	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean: ## remove what was built

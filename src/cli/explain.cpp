@@ -262,11 +262,7 @@ void add_explain(CLI::App& app, Action& action) {
                    "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")
       ->transform(whole_number(40, 1000))
       ->type_name("N");
-  command->add_option("--color,--colour", options->colour, "auto, always or never; NO_COLOR counts for auto")
-      ->transform(one_of({{"auto", static_cast<int>(ColourChoice::kAuto)},
-                          {"always", static_cast<int>(ColourChoice::kAlways)},
-                          {"never", static_cast<int>(ColourChoice::kNever)}}))
-      ->type_name("WHEN");
+  add_colour_option(*command, options->colour);
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return explain(*options); }; });
 }

@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_explain(app, action);
   add_tokenize(app, action);
   add_detokenize(app, action);
+  add_detect_watermark(app, action);
   add_logits(app, action);
   add_perplexity(app, action);
   add_inspect(app, action);

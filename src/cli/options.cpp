@@ -39,8 +39,8 @@ std::string flags_of(const sampling::SettingRow& row) {
 
 /// What an option's value looks like.
 std::string type_name_of(const sampling::SettingRow& row) {
-  static constexpr auto kNames =
-      std::array{"X", "N", "WHICH", "WHICH", "WHICH", "ID,...", "ID+ID,...", "ID=X,...", "TEXT,...", "TEXT"};
+  static constexpr auto kNames = std::array{"X",      "N",         "WHICH",    "WHICH",    "WHICH", "WHICH",
+                                            "ID,...", "ID+ID,...", "ID=X,...", "TEXT,...", "TEXT"};
   static_assert(kNames.size() == std::variant_size_v<sampling::Field>);
   return kNames[row.field.index()];
 }
@@ -107,24 +107,32 @@ Result<LoadedEngine> load_engine(ModelOptions options) {
   return loaded;
 }
 
+namespace {
+
+std::function<void(const std::string&)> remember(SamplingOptions& options, std::string_view name) {
+  return [&options, name](const std::string& text) { options.given.emplace_back(name, text); };
+}
+
+}  // namespace
+
+void add_stage_options(CLI::App& command, sampling::StageId id, SamplingOptions& options) {
+  const sampling::StageRow& stage = sampling::row(id);
+  for (const sampling::SettingRow& row : stage.settings) {
+    command.add_option_function<std::string>(flags_of(row), remember(options, row.name), help_of(row))
+        ->type_name(type_name_of(row))
+        ->group(std::string(sampling::group_title(stage.group)));
+  }
+}
+
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
-  const auto remember = [&options](const std::string& name) {
-    return [&options, name](const std::string& text) { options.given.emplace_back(name, text); };
-  };
   for (const sampling::StageGroup group : sampling::kStageGroups) {
     for (const sampling::StageRow& stage : sampling::stages()) {
-      if (stage.group != group) continue;
-      for (const sampling::SettingRow& row : stage.settings) {
-        command
-            .add_option_function<std::string>(flags_of(row), remember(std::string(row.name)), help_of(row))
-            ->type_name(type_name_of(row))
-            ->group(std::string(sampling::group_title(group)));
-      }
+      if (stage.group == group) add_stage_options(command, stage.id, options);
     }
   }
   const std::string basic(sampling::group_title(sampling::StageGroup::kBasic));
   command
-      .add_option_function<std::string>("--order,--samplers", remember("order"),
+      .add_option_function<std::string>("--order,--samplers", remember(options, "order"),
                                         "stages in the order they run; those left out don't")
       ->type_name("A,B,...")
       ->group(basic);
@@ -178,6 +186,14 @@ CLI::Option* add_now_option(CLI::App& command, std::optional<std::string>& now) 
           "--now", now,
           "the local time that a chat template may write, e.g. 2026-01-02T03:04:05 (default: the clock's)")
       ->type_name("TIME");
+}
+
+void add_colour_option(CLI::App& command, ColourChoice& colour) {
+  command.add_option("--color,--colour", colour, "auto, always or never; NO_COLOR counts for auto")
+      ->transform(one_of({{"auto", static_cast<int>(ColourChoice::kAuto)},
+                          {"always", static_cast<int>(ColourChoice::kAlways)},
+                          {"never", static_cast<int>(ColourChoice::kNever)}}))
+      ->type_name("WHEN");
 }
 
 void add_format_option(CLI::App& command, Format& format) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/terminal.h"
 #include "generation/engine.h"
 #include "sampling/settings.h"
 
@@ -48,6 +49,9 @@ struct SamplingOptions {
 /// One option for each row of the registry of sampling stages, --order, --dialect and --seed.
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
+/// The settings of one stage alone.
+void add_stage_options(CLI::App& command, sampling::StageId stage, SamplingOptions& options);
+
 /// --dialect.
 CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options);
 
@@ -63,6 +67,9 @@ uint64_t seed_or_random(const SamplingOptions& options);
 
 /// --now.
 CLI::Option* add_now_option(CLI::App& command, std::optional<std::string>& now);
+
+/// --color, --colour.
+void add_colour_option(CLI::App& command, ColourChoice& colour);
 
 enum class Format { kText, kJson };
 /// --format text|json.

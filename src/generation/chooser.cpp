@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "generation/breakers.h"
+#include "sampling/watermark.h"
 
 namespace pellucid::generation {
 
@@ -26,6 +27,9 @@ Result<Chooser> Chooser::make(const sampling::Settings& settings, uint64_t seed,
   chooser.settings_ = settings;
   chooser.end_ids_ = std::move(end_ids);
   chooser.breakers_ = std::move(breakers);
+  if (settings.watermark_bias != 0 && settings.watermark_scheme == sampling::WatermarkScheme::kSelfHash) {
+    chooser.watermark_table_ = sampling::watermark_table(settings.watermark_key);
+  }
   chooser.context_.prompt_length = prompt_length;
   chooser.context_.seed = seed;
   chooser.context_.stream = stream;
@@ -73,6 +77,7 @@ Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<
   context_.step = static_cast<uint64_t>(index);
   context_.end_ids = end_ids_;
   context_.breakers = breakers_;
+  context_.watermark_table = watermark_table_;
   state_ = next_;
   auto draw = step(logits, taken);
   if (draw.ok()) return draw;

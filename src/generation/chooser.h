@@ -73,6 +73,7 @@ class Chooser {
   std::optional<bridge::Guide> guide_;
   bool may_end_ = true;
   sampling::TokenSet allowed_;
+  std::vector<int32_t> watermark_table_;
   sampling::Context context_;
   sampling::ChainResult chain_;
   sampling::WatchedBest watched_;

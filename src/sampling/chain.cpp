@@ -119,7 +119,7 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
   PELLUCID_CHECK(check_for(settings, logits.size()));
   PELLUCID_TRY(Row row_of_logits, Row::from(logits));
   if (watched != nullptr) begin(*watched, row_of_logits);
-  const StageInput input{settings, context, state};
+  const StageInput input{settings, context, state, logits.size()};
   const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   ChainResult result;
   std::span<const StageId> rest = settings.order;

@@ -20,6 +20,7 @@ struct Context {
   std::span<const int32_t> end_ids;    // tokens that end a text
   std::span<const TokenIds> breakers;  // what DRY doesn't match across; none empty, ordered by last token
   std::span<const uint32_t> allowed;   // a TokenSet (row.h): what the structure of the output lets come next
+  std::span<const int32_t> watermark_table;  // selfhash's (watermark.h); empty: the stage makes it
   uint64_t seed = 0;
   uint64_t stream = 0;  // below 2^56
   uint64_t step = 0;

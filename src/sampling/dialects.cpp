@@ -22,7 +22,7 @@ constexpr std::array kDialects{
             "order=logit_bias,repetition_penalty,no_repeat_ngram,bad_words,min_new_tokens,allowed_tokens,"
             "grammar,"
             "forced_tokens,length_decay,suppress_tokens,begin_suppress_tokens,temperature,top_h,top_k,"
-            "top_p,min_p,typical_p,epsilon_cutoff,eta_cutoff "
+            "top_p,min_p,typical_p,epsilon_cutoff,eta_cutoff,watermark "
             "top_k=50 top_k_ties=keep top_p=1",
     },
     Dialect{

@@ -53,14 +53,15 @@ std::span<const StageRow> stages() {
       kXtcStage,
       kMirostatStage,
       kAdaptivePStage,
+      kWatermarkStage,
   };
   return kRows;
 }
 
 std::string_view group_title(StageGroup group) {
-  static constexpr std::array<std::string_view, 5> kTitles{"Sampling", "Sampling: truncation",
-                                                           "Sampling: penalties", "Sampling: constraints",
-                                                           "Structured output"};
+  static constexpr std::array<std::string_view, 6> kTitles{
+      "Sampling",          "Sampling: truncation", "Sampling: penalties", "Sampling: constraints",
+      "Structured output", "Sampling: watermark"};
   return kTitles[static_cast<size_t>(group)];
 }
 

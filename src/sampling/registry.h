@@ -18,9 +18,10 @@
 namespace pellucid::sampling {
 
 /// What a stage is for; how help and documentation are arranged.
-enum class StageGroup : uint8_t { kBasic, kTruncation, kPenalty, kConstraint, kStructure };
-inline constexpr std::array kStageGroups{StageGroup::kBasic, StageGroup::kTruncation, StageGroup::kPenalty,
-                                         StageGroup::kConstraint, StageGroup::kStructure};
+enum class StageGroup : uint8_t { kBasic, kTruncation, kPenalty, kConstraint, kStructure, kWatermark };
+inline constexpr std::array kStageGroups{StageGroup::kBasic,     StageGroup::kTruncation,
+                                         StageGroup::kPenalty,   StageGroup::kConstraint,
+                                         StageGroup::kStructure, StageGroup::kWatermark};
 std::string_view group_title(StageGroup group);
 
 struct StageRow {

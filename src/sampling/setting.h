@@ -16,9 +16,9 @@ namespace pellucid::sampling {
 
 /// Where the value lies. Lists have their bounds for each entry.
 using Field = std::variant<double Settings::*, int32_t Settings::*, Scope Settings::*, TopKTies Settings::*,
-                           TopPCrossing Settings::*, TokenIds Settings::*, std::vector<TokenIds> Settings::*,
-                           std::vector<SequenceBias> Settings::*, std::vector<std::string> Settings::*,
-                           std::string Settings::*>;
+                           TopPCrossing Settings::*, WatermarkScheme Settings::*, TokenIds Settings::*,
+                           std::vector<TokenIds> Settings::*, std::vector<SequenceBias> Settings::*,
+                           std::vector<std::string> Settings::*, std::string Settings::*>;
 
 /// Its default is what Settings{} holds.
 struct SettingRow {

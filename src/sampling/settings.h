@@ -41,6 +41,7 @@ enum class StageId : uint8_t {
   kXtc,
   kMirostat,
   kAdaptiveP,
+  kWatermark,
 };
 
 /// All stages, in the order of StageId.
@@ -64,6 +65,9 @@ enum class TopKTies : int32_t { kCut, kKeep };
 /// The token whose probability makes the sum cross p: kept; kept, and one more where the sum is p exactly; or
 /// dropped (unless it is the best).
 enum class TopPCrossing : int32_t { kKeep, kPass, kDrop };
+
+/// What makes a token green for the watermark: the token before it; or itself and those before it.
+enum class WatermarkScheme : int32_t { kLeftHash, kSelfHash };
 
 /// A plain value. The initialisers are the defaults.
 struct Settings {
@@ -118,6 +122,12 @@ struct Settings {
   std::string regex;
   std::vector<std::string> choice;
   std::string grammar;
+
+  double watermark_bias = 0;
+  double watermark_ratio = 0.25;
+  int32_t watermark_key = 15485863;  // transformers' default, the millionth prime
+  WatermarkScheme watermark_scheme = WatermarkScheme::kLeftHash;
+  int32_t watermark_context = 1;
 
   /// Stages in the order they run; one that isn't named doesn't run.
   std::vector<StageId> order = default_order();

@@ -22,6 +22,7 @@ struct StageInput {
   const Settings& settings;
   const Context& context;
   const State& state;
+  size_t vocabulary;  // tokens of it
 };
 
 /// The logit of a token as the stages before left it; -inf where it is ruled out or no token.

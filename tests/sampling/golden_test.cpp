@@ -96,6 +96,8 @@ void expect_golden(const std::string& name, uint64_t min_tokens, double toleranc
 
 TEST(Golden, KeepsWhatTransformersKeeps) { expect_golden("hf", 3, 1e-6); }
 
+TEST(Golden, PrefersTheGreenTokensOfTransformers) { expect_golden("watermark", 40, 1e-6); }
+
 // llama.cpp's logits are float32 at every stage.
 TEST(Golden, KeepsWhatLlamaCppKeeps) { expect_golden("llama", 1, 3e-6); }
 

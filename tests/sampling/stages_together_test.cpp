@@ -44,6 +44,8 @@ Settings any_settings(RandomSteps& r) {
   sometimes(s.min_new_tokens, static_cast<int32_t>(r.below(80)));
   sometimes(s.logit_bias, std::vector<SequenceBias>{{{0}, pick(r, {-1e9, 2, 1e9, -INFINITY})}});
   sometimes(s.suppress_tokens, TokenIds{0});
+  sometimes(s.watermark_bias, pick(r, {-3, 2, 1000}));
+  sometimes(s.watermark_context, 3);
   sometimes(s.top_k_ties, TopKTies::kKeep);
   sometimes(s.top_p_crossing, static_cast<TopPCrossing>(r.below(3)));
   return s;

@@ -40,4 +40,7 @@ extern const StageRow kXtcStage;
 extern const StageRow kMirostatStage;
 extern const StageRow kAdaptivePStage;
 
+// Who wrote it.
+extern const StageRow kWatermarkStage;
+
 }  // namespace pellucid::sampling
