@@ -4,17 +4,21 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 #include "bridge/chat_template.h"
 #include "cli/chat_prompt.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/generate_report.h"
 #include "cli/json.h"
 #include "cli/local_time.h"
+#include "cli/logprob_report.h"
 #include "cli/options.h"
+#include "cli/strategy_options.h"
 #include "cli/trace_options.h"
-#include "generation/settings_json.h"
 #include "generation/trace_step.h"
 
 namespace pellucid::cli {
@@ -27,20 +31,14 @@ struct GenerateCommand {
   int max_tokens = 256;
   std::vector<std::string> stop;
   bool ignore_eos = false;
-  bool speculate = true;
+  std::optional<bool> speculate;  // on, where it is not said
   bool chat = false;
   std::string system;
   std::optional<std::string> now;
+  StrategyOptions strategy;
+  LogprobChoice logprobs;
   TraceOptions trace;
   Format format = Format::kText;
-};
-
-struct Run {
-  LoadedEngine loaded;
-  std::string text;  // as it was tokenized
-  std::vector<int32_t> prompt;
-  std::optional<std::tm> now;  // with --chat
-  generation::GenerateOptions options;
 };
 
 /// The prompt that the model's template makes of a user's message.
@@ -54,7 +52,7 @@ Result<std::string> chat_prompt(const GenerateCommand& command, const generation
 }
 
 /// Loads, tokenizes and settles every setting.
-Result<Run> prepare(const GenerateCommand& command) {
+Result<GenerateRun> prepare(const GenerateCommand& command) {
   PELLUCID_TRY(std::string text, text_or_stdin(command.prompt));
   if (text.empty()) return Error{ErrorCode::kUsage, "the prompt is empty", "there is nothing to continue"};
   PELLUCID_TRY(const std::tm now, local_time_or_now(command.now));
@@ -74,43 +72,40 @@ Result<Run> prepare(const GenerateCommand& command) {
   options.max_tokens = command.max_tokens;
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
-  options.speculate = command.speculate;
+  options.speculate = command.speculate.value_or(true);
   if (command.trace.path) options.watch = generation::to_watch(command.trace.top);
-  return Run{std::move(loaded), std::move(text), std::move(prompt),
-             command.chat ? std::optional(now) : std::nullopt, std::move(options)};
+  return GenerateRun{std::move(loaded), std::move(text), std::move(prompt),
+                     command.chat ? std::optional(now) : std::nullopt, std::move(options)};
 }
 
-double rate(int tokens, double ms) { return ms > 0 ? tokens / ms * 1e3 : 0.0; }
-
-boost::json::object report(const Run& run, const generation::Generation& done) {
-  const generation::Timings& t = done.timings;
-  boost::json::object object{
-      {"model", run.loaded.path},
-      {"prompt_tokens", to_json(run.prompt)},
-      {"tokens", to_json(done.tokens)},
-      {"text", to_json_text(done.text)},
-      {"finish_reason", std::string(generation::to_string(done.finish_reason))},
-      {"seed", run.options.seed},
-      {"settings", generation::settings_json(run.options.settings)},
-      {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
-                                      {"prefill_ms", t.prefill_ms},
-                                      {"decode_ms", t.decode_ms},
-                                      {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
-                                      {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
-  if (run.now) object["now"] = to_text(*run.now);
-  return object;
+/// Where a run is asked for the prompt's log-probabilities, they are collected in what comes back: it has to
+/// outlive the run.
+Result<std::unique_ptr<generation::PromptLogprobs>> watch_prompt(const LogprobChoice& choice,
+                                                                 GenerateRun& run) {
+  if (!choice.prompt) return std::unique_ptr<generation::PromptLogprobs>();
+  PELLUCID_TRY(auto prompt, generation::PromptLogprobs::make(run.loaded.engine->tokenizer(), run.prompt,
+                                                             run.options, choice.options()));
+  auto collected = std::make_unique<generation::PromptLogprobs>(std::move(prompt));
+  run.options.prompt_logits = [collecting = collected.get()](int first, std::span<const float> logits,
+                                                             int n_rows) {
+    return collecting->add(first, logits, n_rows);
+  };
+  return collected;
 }
 
-void print_summary(const Run& run, const generation::Generation& done) {
-  const generation::Timings& t = done.timings;
-  fmt::print(stderr,
-             "[seed {} | load {:.0f} ms | prefill {} tokens, {:.0f}/s | decode {} tokens, {:.0f}/s | {}]\n",
-             run.options.seed, run.loaded.load_ms, t.prefill_tokens, rate(t.prefill_tokens, t.prefill_ms),
-             t.decode_tokens, rate(t.decode_tokens, t.decode_ms), generation::to_string(done.finish_reason));
+/// Adds those of a step, where any are wanted.
+Result<void> add_logprobs(const LogprobChoice& choice, const GenerateRun& run,
+                          const generation::StepView& step, TextLogprobs& text) {
+  if (!choice.kind) return {};
+  PELLUCID_TRY(generation::PositionLogprobs one,
+               generation::logprobs_of(step, run.options.settings, choice.options()));
+  text.push_back(std::move(one));
+  return {};
 }
 
-Result<int> generate(const GenerateCommand& command) {
-  PELLUCID_TRY(Run run, prepare(command));
+Result<int> generate_one(const GenerateCommand& command, GenerateRun& run) {
+  PELLUCID_TRY(const auto prompt_logprobs, watch_prompt(command.logprobs, run));
+  TextLogprobs logprobs;
   std::optional<generation::TraceWriter> trace;
   if (command.trace.path) {
     PELLUCID_TRY(trace, start_trace(command.trace, run.loaded, run.text, run.prompt, run.options,
@@ -128,6 +123,7 @@ Result<int> generate(const GenerateCommand& command) {
       if (written.ok()) written = flush_output();
     }
     if (trace && written.ok()) written = trace->step(step);
+    if (written.ok()) written = add_logprobs(command.logprobs, run, step, logprobs);
     return written.ok() && !interrupt.raised();
   };
   generation::Sequence sequence = run.loaded.engine->new_sequence();
@@ -137,12 +133,53 @@ Result<int> generate(const GenerateCommand& command) {
   if (trace) PELLUCID_CHECK(trace->end(done));
   if (stream) {
     PELLUCID_CHECK(write_output("\n"));
+    if (command.logprobs.kind) {
+      PELLUCID_CHECK(
+          write_output(logprobs_text(command.logprobs, *run.loaded.engine, logprobs, prompt_logprobs.get())));
+    }
     PELLUCID_CHECK(flush_output());
-    print_summary(run, done);
+    fmt::print(stderr, "{}\n", summary(run, done.timings, generation::to_string(done.finish_reason)));
   } else {
-    PELLUCID_CHECK(write_json(report(run, done)));
+    boost::json::object report = report_json(run, done);
+    if (command.logprobs.kind) {
+      report["logprobs"] =
+          logprobs_json(command.logprobs, *run.loaded.engine, logprobs, prompt_logprobs.get());
+    }
+    PELLUCID_CHECK(write_json(report));
   }
   return interrupt.raised() ? kInterrupted : 0;
+}
+
+/// Samples, all of them or the best.
+Result<int> generate_several(const GenerateCommand& command, GenerateRun& run) {
+  const InterruptFlag interrupt;
+  run.options.cancelled = [&interrupt] { return interrupt.raised(); };
+  const int count = std::max(command.strategy.samples, command.strategy.best_of);
+  PELLUCID_TRY(const generation::Samples done,
+               generation::generate_samples(*run.loaded.engine, run.prompt, run.options, count,
+                                            [&interrupt](int, const auto&) { return !interrupt.raised(); }));
+  std::vector<size_t> chosen(done.samples.size());
+  std::iota(chosen.begin(), chosen.end(), size_t{0});
+  if (command.strategy.best_of != 0) chosen = generation::best_first(done.samples);
+  chosen.resize(static_cast<size_t>(command.strategy.samples));
+  if (command.format == Format::kText) {
+    PELLUCID_CHECK(write_output(samples_text(done, chosen)));
+    PELLUCID_CHECK(flush_output());
+    fmt::print(stderr, "{}\n",
+               summary(run, done.timings, fmt::format("{} of {} texts", chosen.size(), count)));
+  } else {
+    PELLUCID_CHECK(write_json(samples_json(run, done, chosen)));
+  }
+  return interrupt.raised() ? kInterrupted : 0;
+}
+
+Result<int> generate(const GenerateCommand& command) {
+  PELLUCID_CHECK(check(command.strategy, command.trace.path.has_value(), command.speculate.value_or(false)));
+  if (several(command.strategy) && command.logprobs.kind) {
+    return refused("--logprobs", "they are of one text: give a sample's seed to see its own");
+  }
+  PELLUCID_TRY(GenerateRun run, prepare(command));
+  return several(command.strategy) ? generate_several(command, run) : generate_one(command, run);
 }
 
 }  // namespace
@@ -170,6 +207,8 @@ void add_generate(CLI::App& app, Action& action) {
       ->type_name("TEXT")
       ->needs(chat);
   add_now_option(*command, options->now)->needs(chat);
+  add_strategy_options(*command, options->strategy);
+  add_logprob_options(*command, options->logprobs);
   add_trace_options(*command, options->trace);
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return generate(*options); }; });

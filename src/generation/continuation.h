@@ -38,7 +38,8 @@ struct GenerateOptions {
       false;         // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
   size_t watch = 0;  // of each step's best logits, how many the observer is told of
   Begun begun;       // steps are counted from its first token on
-  Cancelled cancelled;  // asked while the prompt runs; the observer ends what comes after
+  Cancelled cancelled;       // asked while the prompt runs; the observer ends what comes after
+  LogitsSink prompt_logits;  // told of the logits of the whole prompt, where there is one
 };
 
 /// kStop: by a token or a text that ends it, or because its structure is complete.

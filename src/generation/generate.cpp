@@ -42,18 +42,20 @@ Result<bool> advance(Engine& engine, Sequence& sequence, Continuation& text, Pro
 
 Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
                             const GenerateOptions& options, const StepObserver& observer) {
-  PELLUCID_TRY(Continuation text,
-               Continuation::start(engine, options, sequence.tokens.size() + prompt.size(), observer));
+  const size_t all = sequence.tokens.size() + prompt.size();
+  PELLUCID_TRY(Continuation text, Continuation::start(engine, options, all, observer));
   bool go_on = false;
-  const LogitsSink first_step = [&](int, std::span<const float> logits, int) -> Result<void> {
-    if (text.n_tokens() >= options.max_tokens) return {};
-    PELLUCID_TRY(go_on, text.step(logits, sequence.tokens));
+  const LogitsSink first_step = [&](int first, std::span<const float> logits, int n_rows) -> Result<void> {
+    if (options.prompt_logits) PELLUCID_CHECK(options.prompt_logits(first, logits, n_rows));
+    if (sequence.tokens.size() < all || text.n_tokens() >= options.max_tokens) return {};
+    PELLUCID_TRY(go_on, text.step(logits.last(static_cast<size_t>(engine.n_vocab())), sequence.tokens));
     return {};
   };
   Timings& timings = text.generation().timings;
   auto start = Clock::now();
   const size_t before = sequence.tokens.size();
-  PELLUCID_CHECK(engine.extend(sequence, prompt, Want::kLast, first_step, {}, options.cancelled));
+  const Want want = options.prompt_logits ? Want::kAll : Want::kLast;
+  PELLUCID_CHECK(engine.extend(sequence, prompt, want, first_step, {}, options.cancelled));
   timings.prefill_ms = milliseconds_since(start);
   timings.prefill_tokens = static_cast<int>(sequence.tokens.size() - before);
   if (sequence.tokens.size() - before < prompt.size()) text.cancel();

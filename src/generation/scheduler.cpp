@@ -1,6 +1,7 @@
 #include "generation/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace pellucid::generation {
@@ -9,12 +10,12 @@ Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), options_(options), prefix_cache_(options.prefix_cache_bytes) {}
 
 Result<Scheduler::Text> Scheduler::begin(Request request) {
-  Sequence sequence = engine_.new_sequence();
-  PELLUCID_CHECK(engine_.check(sequence, request.prompt));
-  PELLUCID_TRY(Continuation continuation,
-               Continuation::start(engine_, std::move(request.options), request.prompt.size(),
-                                   std::move(request.observer)));
-  prefix_cache_.start(sequence, request.prompt);
+  Sequence sequence = request.after != nullptr ? request.after->sequence : engine_.new_sequence();
+  if (request.after == nullptr) PELLUCID_CHECK(engine_.check(sequence, request.prompt));
+  PELLUCID_TRY(Continuation continuation, Continuation::start(engine_, std::move(request.options),
+                                                              sequence.tokens.size() + request.prompt.size(),
+                                                              std::move(request.observer)));
+  if (request.after == nullptr) prefix_cache_.start(sequence, request.prompt);
   return Text{std::move(request.prompt), std::move(request.done), std::move(sequence),
               std::move(continuation)};
 }
@@ -24,6 +25,7 @@ void Scheduler::admit() {
     Request request = std::move(waiting_.front());
     waiting_.pop_front();
     auto done = request.done;
+    const Prefilled* const after = request.after;
     auto text = begin(std::move(request));
     if (!text.ok()) {
       done(text.error());
@@ -32,6 +34,7 @@ void Scheduler::admit() {
       done(std::move(text.value().continuation.generation()));
     } else {
       texts_.push_back(std::move(text).value());
+      if (after != nullptr) advance(std::prev(texts_.end()), after->logits);
     }
   }
 }

@@ -12,6 +12,7 @@
 
 #include "generation/continuation.h"
 #include "generation/engine.h"
+#include "generation/prefill.h"
 #include "generation/prefix_cache.h"
 
 namespace pellucid::generation {
@@ -27,6 +28,7 @@ struct Request {
   GenerateOptions options;
   StepObserver observer;                         // may be empty
   std::function<void(Result<Generation>)> done;  // called once, from step()
+  const Prefilled* after = nullptr;  // in place of a prompt: what has been run; outlives the request
 };
 
 /// One caller at a time, and nobody else uses the engine meanwhile.

@@ -1,0 +1,93 @@
+#include "cli/generate_report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "cli/json.h"
+#include "cli/local_time.h"
+#include "generation/settings_json.h"
+
+namespace pellucid::cli {
+namespace {
+
+double rate(int tokens, double ms) { return ms > 0 ? tokens / ms * 1e3 : 0.0; }
+
+/// null where it is no number.
+boost::json::value number_json(double number) {
+  return std::isfinite(number) ? boost::json::value(number) : boost::json::value(nullptr);
+}
+
+boost::json::object likelihood_json(const generation::Sample& sample) {
+  return {{"seed", sample.seed},
+          {"cumulative_logprob", number_json(sample.logprob)},
+          {"mean_logprob", number_json(sample.mean_logprob())}};
+}
+
+}  // namespace
+
+boost::json::object head_json(const GenerateRun& run, const generation::Timings& t) {
+  boost::json::object head{
+      {"model", run.loaded.path},
+      {"prompt_tokens", to_json(run.prompt)},
+      {"seed", run.options.seed},
+      {"settings", generation::settings_json(run.options.settings)},
+      {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
+                                      {"prefill_ms", t.prefill_ms},
+                                      {"decode_ms", t.decode_ms},
+                                      {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
+                                      {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
+  if (run.now) head["now"] = to_text(*run.now);
+  return head;
+}
+
+boost::json::object text_json(const generation::Generation& done) {
+  return {{"tokens", to_json(done.tokens)},
+          {"text", to_json_text(done.text)},
+          {"finish_reason", std::string(generation::to_string(done.finish_reason))}};
+}
+
+boost::json::object report_json(const GenerateRun& run, const generation::Generation& done) {
+  boost::json::object report = text_json(done);
+  for (auto& member : head_json(run, done.timings)) report.insert(member);
+  return report;
+}
+
+boost::json::object samples_json(const GenerateRun& run, const generation::Samples& samples,
+                                 const std::vector<size_t>& chosen) {
+  boost::json::array choices;
+  for (const size_t i : chosen) {
+    boost::json::object choice{{"index", choices.size()}};
+    for (auto& member : likelihood_json(samples.samples[i])) choice.insert(member);
+    for (auto& member : text_json(samples.samples[i].generation)) choice.insert(member);
+    choices.push_back(std::move(choice));
+  }
+  boost::json::object report{{"choices", std::move(choices)}};
+  if (chosen.size() < samples.samples.size()) {
+    boost::json::array candidates;
+    for (const generation::Sample& sample : samples.samples) candidates.push_back(likelihood_json(sample));
+    report["candidates"] = std::move(candidates);
+  }
+  for (auto& member : head_json(run, samples.timings)) report.insert(member);
+  return report;
+}
+
+std::string samples_text(const generation::Samples& samples, const std::vector<size_t>& chosen) {
+  std::string text;
+  for (const size_t i : chosen) {
+    const generation::Sample& sample = samples.samples[i];
+    text += fmt::format("--- seed {} | {} tokens | log-probability {:.4f}, {:.4f} a token | {} ---\n{}\n",
+                        sample.seed, sample.generation.tokens.size(), sample.logprob, sample.mean_logprob(),
+                        generation::to_string(sample.generation.finish_reason), sample.generation.text);
+  }
+  return text;
+}
+
+std::string summary(const GenerateRun& run, const generation::Timings& t, std::string_view ending) {
+  return fmt::format(
+      "[seed {} | load {:.0f} ms | prefill {} tokens, {:.0f}/s | decode {} tokens, {:.0f}/s | {}]",
+      run.options.seed, run.loaded.load_ms, t.prefill_tokens, rate(t.prefill_tokens, t.prefill_ms),
+      t.decode_tokens, rate(t.decode_tokens, t.decode_ms), ending);
+}
+
+}  // namespace pellucid::cli

@@ -1,0 +1,24 @@
+// How many texts are wanted of a prompt, and which of them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+
+namespace pellucid::cli {
+
+struct StrategyOptions {
+  int samples = 1;
+  int best_of = 0;  // 0: of no more than samples
+};
+
+/// --samples, --best-of.
+void add_strategy_options(CLI::App& command, StrategyOptions& options);
+
+/// True where more than one text is written.
+bool several(const StrategyOptions& options);
+
+/// Refuses what makes no sense together, or with a trace, or with drafts that were asked for. Errors: kUsage.
+Result<void> check(const StrategyOptions& options, bool trace, bool speculate);
+
+}  // namespace pellucid::cli

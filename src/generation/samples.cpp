@@ -1,0 +1,87 @@
+#include "generation/samples.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "generation/logprobs.h"
+#include "generation/prefill.h"
+#include "generation/scheduler.h"
+
+namespace pellucid::generation {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Hands every sample to a scheduler and lets it run to the end of all. The first error counts.
+Result<void> write_all(Engine& engine, const Prefilled& prefilled, const GenerateOptions& options,
+                       const SampleObserver& observer, std::vector<Sample>& samples) {
+  Scheduler scheduler(engine, {.prefix_cache_bytes = 0});
+  std::optional<Error> error;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    Sample& sample = samples[i];
+    GenerateOptions own = options;
+    own.seed = sample.seed;
+    const auto observe = [&sample, &observer, i](const StepView& step) {
+      sample.logprob += raw_logprobs(step.logits, step.token).token.logprob;
+      return !observer || observer(static_cast<int>(i), step);
+    };
+    const auto done = [&sample, &error](Result<Generation> result) {
+      if (result.ok()) {
+        sample.generation = std::move(result).value();
+      } else if (!error) {
+        error = result.error();
+      }
+    };
+    scheduler.submit({{}, std::move(own), observe, done, &prefilled});
+  }
+  while (!error && scheduler.step()) {
+  }
+  if (error) return *error;
+  return {};
+}
+
+}  // namespace
+
+double Sample::mean_logprob() const {
+  const size_t n = generation.tokens.size();
+  return n == 0 ? -std::numeric_limits<double>::infinity() : logprob / static_cast<double>(n);
+}
+
+Result<Samples> generate_samples(Engine& engine, std::span<const int32_t> prompt,
+                                 const GenerateOptions& options, int count, const SampleObserver& observer) {
+  Samples all;
+  for (int i = 0; i < count; ++i) all.samples.push_back({.seed = seed_of_sample(options.seed, i)});
+  auto start = Clock::now();
+  PELLUCID_TRY(const Prefilled prefilled, prefill(engine, prompt, options));
+  all.timings.prefill_ms = milliseconds_since(start);
+  all.timings.prefill_tokens = static_cast<int>(prefilled.sequence.tokens.size());
+  if (prefilled.logits.empty()) {
+    for (Sample& sample : all.samples) sample.generation.finish_reason = FinishReason::kCancelled;
+    return all;
+  }
+  start = Clock::now();
+  PELLUCID_CHECK(write_all(engine, prefilled, options, observer, all.samples));
+  all.timings.decode_ms = milliseconds_since(start);
+  for (const Sample& sample : all.samples) {
+    all.timings.decode_tokens += std::max(0, static_cast<int>(sample.generation.tokens.size()) - 1);
+  }
+  return all;
+}
+
+std::vector<size_t> best_first(std::span<const Sample> samples) {
+  std::vector<size_t> order(samples.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(
+      order, [samples](size_t a, size_t b) { return samples[a].mean_logprob() > samples[b].mean_logprob(); });
+  return order;
+}
+
+}  // namespace pellucid::generation
