@@ -1,5 +1,6 @@
 """Traces that nobody should have written, and places where none should be written."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ BAD = {
     "cut": (lambda text: text[: len(text) // 2], "no JSON: incomplete JSON"),
     "a step left out": (lambda text: b"\n".join(text.split(b"\n")[:3] + text.split(b"\n")[4:]), "line 4: step is 3"),
     "a step twice": (lambda text: text.replace(b'"step":2,', b'"step":1,'), "line 4: step is 1"),
-    "a newer format": (lambda text: text.replace(b'"version":"1.0"', b'"version":"9.0"'), "line 1: version"),
+    "a newer format": (lambda text: re.sub(rb'"version":"1[.]\d+"', b'"version":"9.0"', text, count=1), "line 1: version"),
     "deep nesting": (lambda text: b"[" * 100000 + text, "line 1: no JSON: too deep"),
     "a token too many": (lambda text: text.replace(b'"token":', b'"token":99999', 1), "line 2: token is"),
     "a huge number": (lambda text: text.replace(b'"ms":', b'"ms":1e999', 1), "line 2: no JSON"),
