@@ -3,10 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 
 #include "generation/guides.h"
+#include "gguf/models.h"
 #include "gguf/reader.h"
 
 namespace {
@@ -47,16 +47,7 @@ constexpr Document kDocuments[] = {
 "b": {"c": []}}}})"},
 };
 
-std::string model_path() {
-  const auto variable = [](const char* key) -> std::string {
-    const char* value = std::getenv(key);
-    return value == nullptr ? "" : value;
-  };
-  const std::string folder = variable("PELLUCID_MODEL_DIR");
-  const std::string cache = variable("XDG_CACHE_HOME");
-  const std::string models = (cache.empty() ? variable("HOME") + "/.cache" : cache) + "/pellucid/models";
-  return (folder.empty() ? models : folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf";
-}
+std::optional<std::string> model_path() { return test::find_model(test::kSmolLM2); }
 
 /// Tokenizer and vocabulary, made once.
 struct Tokens {
@@ -66,7 +57,7 @@ struct Tokens {
 
   static const Tokens& get() {
     static const Tokens tokens = [] {
-      gguf::File file = std::move(gguf::File::open(model_path())).value();
+      gguf::File file = std::move(gguf::File::open(*model_path())).value();
       auto tokenizer = std::move(tokenizer::Tokenizer::from(file.metadata())).value();
       auto vocabulary = std::move(generation::make_guide_vocabulary(tokenizer)).value();
       return Tokens{std::move(file), std::move(tokenizer), std::move(vocabulary)};
@@ -77,7 +68,7 @@ struct Tokens {
 
 /// A mean over the tokens of the document; the first text of a schema also fills the lexer's tables.
 void masks(benchmark::State& state, const Document& document, bool first) {
-  if (!gguf::File::open(model_path()).ok()) return state.SkipWithError("there is no model");
+  if (!model_path()) return state.SkipWithError("there is no model");
   const Tokens& tokens = Tokens::get();
   const auto ids = tokens.tokenizer.encode(document.text, {.add_bos = false}).value();
   const std::vector<std::string> schema{document.schema};
@@ -99,7 +90,7 @@ void masks(benchmark::State& state, const Document& document, bool first) {
 }
 
 void compile(benchmark::State& state, const Document& document) {
-  if (!gguf::File::open(model_path()).ok()) return state.SkipWithError("there is no model");
+  if (!model_path()) return state.SkipWithError("there is no model");
   const std::vector<std::string> schema{document.schema};
   for (const auto _ : state) {
     benchmark::DoNotOptimize(
@@ -108,7 +99,7 @@ void compile(benchmark::State& state, const Document& document) {
 }
 
 void make_vocabulary(benchmark::State& state) {
-  if (!gguf::File::open(model_path()).ok()) return state.SkipWithError("there is no model");
+  if (!model_path()) return state.SkipWithError("there is no model");
   for (const auto _ : state)
     benchmark::DoNotOptimize(generation::make_guide_vocabulary(Tokens::get().tokenizer));
 }

@@ -19,7 +19,8 @@ class Model:
 
     label: str
     source: tuple  # ("real", name), ("requantised", name, type) or ("random", shape, type)
-    threads_at_depth: str = "all"  # or "most", "none": filling the context on one thread takes minutes
+    deep: bool = True  # whether decoding at depths is: filling the context of a large one takes minutes
+    together: bool = False  # whether several texts together are measured as well
 
     @property
     def name(self):
@@ -27,17 +28,17 @@ class Model:
 
 
 MODELS = [
-    Model("SmolLM2 135M Q4_1", ("real", "smollm2")),
+    Model("SmolLM2 135M Q4_1", ("real", "smollm2"), together=True),
     Model("SmolLM2 135M Q4_0", ("requantised", "smollm2", "Q4_0")),
     Model("SmolLM2 135M Q8_0", ("requantised", "smollm2", "Q8_0")),
     Model("Gemma 3 270M Q4_K_M", ("real", "gemma3")),
-    Model("1.1B shape Q4_0", ("random", "1.1B", "Q4_0"), threads_at_depth="most"),
-    Model("1.1B shape Q4_K_M", ("random", "1.1B", "Q4_K_M"), threads_at_depth="most"),
-    Model("1.1B shape Q8_0", ("random", "1.1B", "Q8_0"), threads_at_depth="most"),
+    Model("1.1B shape Q4_0", ("random", "1.1B", "Q4_0"), together=True),
+    Model("1.1B shape Q4_K_M", ("random", "1.1B", "Q4_K_M")),
+    Model("1.1B shape Q8_0", ("random", "1.1B", "Q8_0")),
 ]
 ON_REQUEST = [  # minutes a test
-    Model("7B shape Q4_0", ("random", "7B", "Q4_0"), threads_at_depth="none"),
-    Model("7B shape Q4_K_M", ("random", "7B", "Q4_K_M"), threads_at_depth="none"),
+    Model("7B shape Q4_0", ("random", "7B", "Q4_0"), deep=False),
+    Model("7B shape Q4_K_M", ("random", "7B", "Q4_K_M"), deep=False),
 ]
 QUICK = ["smollm2-135m-q4_1", "1.1b-shape-q4_0"]
 

@@ -1,4 +1,5 @@
-"""pellucid and llama.cpp on the same files and the same machine, in turns: prefill, and decoding at depths.
+"""pellucid and llama.cpp on the same files and the same machine, in turns: prefill, decoding, decoding at depths and
+of several texts together.
 
     build/peers/bin/python bench/peers.py [--quick] [--models NAME,...] [--neighbour]
 
@@ -28,6 +29,8 @@ import report  # noqa: E402
 ENGINES = ("pellucid", "llama.cpp")
 BUILD = ROOT / "build" / "bench"
 N_PROMPT, N_GEN = 512, 64
+TOGETHER = [1, 4, 16, 64]  # texts
+N_TOGETHER = 32  # tokens of each
 
 # Keeps one processor busy until the process that started it is gone.
 SPIN = """
@@ -39,12 +42,16 @@ while os.getppid() == parent:
 """
 
 
-def output_of(command):
+def text_of(command):
     command = list(map(str, command))
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{ended.stderr}")
-    return json.loads(ended.stdout)
+    return ended.stdout
+
+
+def output_of(command):
+    return json.loads(text_of(command))
 
 
 def pellucid(binary, path, n_prompt, n_gen, depths, threads):
@@ -74,6 +81,24 @@ def llama(path, n_prompt, n_gen, depths, threads):
             yield {"test": test, "depth": depth, "threads": row["n_threads"], "rate": row["avg_ts"]}
 
 
+def together(engine, binary, path, threads):
+    """Rows of one repetition: {test, depth, threads, sequences, rate}, the rate of all texts together."""
+    texts = ",".join(map(str, TOGETHER))
+    if engine == "pellucid":
+        tests = ["-p", 0, "-n", N_TOGETHER, "-s", texts, "-t", threads, "-r", 1, "--format", "json"]
+        rows = output_of([binary, "bench", "-m", path, *tests])["results"]
+        rates = [(row["sequences"], row["tokens_per_s"]) for row in rows]
+    else:
+        program = peer_llama.binary_folder() / "llama-batched-bench"
+        room = TOGETHER[-1] * (N_TOGETHER + 1)
+        tests = ["-c", room, "-npp", 1, "-ntg", N_TOGETHER, "-npl", texts, "-t", threads]
+        lines = text_of([program, "-m", path, *tests, "--output-format", "jsonl"]).splitlines()
+        rows = [json.loads(line) for line in lines if line.startswith("{")]
+        rates = [(row["pl"], row["speed_tg"]) for row in rows]
+    for sequences, rate in rates:
+        yield {"test": "together", "depth": 0, "threads": threads, "sequences": sequences, "rate": rate}
+
+
 def bytes_of_weights(binary, path):
     """Bytes of the matrices that a decoded token reads: no embedding, unless that makes the logits too."""
     tensors = output_of([binary, "inspect", path, "--format", "json"])["tensors"]
@@ -92,8 +117,8 @@ class Results:
     def add(self, model, engine, measured, weights, busy=False):
         """`weights`: bytes of the file's matrices that a decoded token reads, for the cost of decoding."""
         for one in measured:
-            key = (model.label, one["test"], one["depth"], one["threads"], busy)
-            names = dict(zip(("model", "test", "depth", "threads", "busy"), key, strict=True))
+            key = (model.label, one["test"], one["depth"], one["threads"], one.get("sequences", 1), busy)
+            names = dict(zip(("model", "test", "depth", "threads", "sequences", "busy"), key, strict=True))
             row = self.rows.setdefault(key, names | {name: [] for name in (*ENGINES, "limit")})
             row[engine].append(one["rate"])
             if "limit" in one:
@@ -140,21 +165,25 @@ def runs_of(model, arguments):
     """(tokens of the prompt, depths, threads, whether a neighbour is busy) of each run on a model."""
     threads = arguments.threads
     yield arguments.prompt, [0], threads, False
-    if model.threads_at_depth != "none":
-        yield 0, arguments.depths, threads if model.threads_at_depth == "all" else threads[-1:], False
+    if model.deep:
+        yield 0, arguments.depths, threads[-1:], False
     if arguments.neighbour:
         yield 0, [0], threads[-1:], True
 
 
 def measure(results, models, arguments, alternation):
     """One alternation: both engines on every model."""
+    engines = ENGINES if alternation % 2 == 0 else ENGINES[::-1]
     for model, path, weights in models:
         for n_prompt, depths, threads, busy in runs_of(model, arguments):
             test = (path, n_prompt, arguments.gen, depths, threads)
-            for engine in ENGINES if alternation % 2 == 0 else ENGINES[::-1]:
+            for engine in engines:
                 with neighbour() if busy else contextlib.nullcontext():
                     rows = pellucid(arguments.binary, *test) if engine == "pellucid" else llama(*test)
                     results.add(model, engine, rows, weights, busy)
+        for engine in engines if model.together else ():
+            rows = together(engine, arguments.binary, path, arguments.threads[-1])
+            results.add(model, engine, rows, weights)
 
 
 def counts(text):

@@ -40,9 +40,9 @@ class Figures:
         return [r for r in self.rows if (r["test"], r["depth"] > 0, r["busy"]) == (test, deep, busy)]
 
     def find(self, model, test, depth, threads):
-        """The quiet row of that name, or None where it was not measured."""
-        key = (model, test, depth, threads, False)
-        names = ("model", "test", "depth", "threads", "busy")
+        """The quiet row of that name, of one text, or None where it was not measured."""
+        key = (model, test, depth, threads, 1, False)
+        names = ("model", "test", "depth", "threads", "sequences", "busy")
         return next((row for row in self.rows if tuple(row[name] for name in names) == key), None)
 
     def beside(self, row):
@@ -70,6 +70,11 @@ def loss(figures, row, engine):
 def explained(figures, row):
     """The loss at a depth that the bytes of keys and values make unavoidable."""
     return 1 - figures.beside(row)["cost"] / row["cost"]
+
+
+def gain(figures, row, engine):
+    """How many times the rate of one text several have."""
+    return rate(row, engine) / rate(figures.find(row["model"], "together", 0, row["threads"]), engine)
 
 
 def spread(values, digits=0):
@@ -117,6 +122,18 @@ def depth_table(figures):
     return table("Decoding at a depth", [*columns, "due to KV bytes", "ratio"], lines)
 
 
+def together_table(figures):
+    """Of each number of texts the rate of all of them, and how many times that of one it is."""
+    columns = ["model", "threads", "texts", "pellucid", "of one", "llama.cpp", "of one", "ratio"]
+    lines = []
+    for row in figures.select("together"):
+        cells = [row["model"], str(row["threads"]), str(row["sequences"])]
+        for engine in ENGINES:
+            cells += [rates(row, engine), f"{gain(figures, row, engine):.2f}"]
+        lines.append([*cells, f"{ratio(row):.2f}"])
+    return table("Decoding several texts together", columns, lines)
+
+
 def neighbour_table(figures):
     columns = ["model", "pellucid, quiet", "busy", "kept", "llama.cpp, quiet", "busy", "kept"]
     lines = []
@@ -140,7 +157,10 @@ def goals(figures):
     prefill, deep = figures.select("prefill"), figures.select("decode", deep=True)
     large = [row for row in prefill if "1.1B" in row["model"]]
     q4_1 = [row for row in prefill if "Q4_1" in row["model"]]
-    busy = figures.select("decode", busy=True)
+    busy, together = figures.select("decode", busy=True), figures.select("together")
+
+    def times_one(row):
+        return gain(figures, row, "pellucid")
 
     def kept(row):
         return rate(row, "pellucid") / rate(figures.beside(row), "pellucid")
@@ -160,6 +180,11 @@ def goals(figures):
         ("prefill, 1.1B shape: share of the int8 peak", large, lambda r: share(r, "pellucid"), 0.6),
         ("prefill: times llama.cpp", prefill, ratio, 1.5),
         ("prefill, Q4_1: times llama.cpp", q4_1, ratio, 5.0),
+        *(
+            (f"{n} texts together: times one", [r for r in together if r["sequences"] == n], times_one, aim)
+            for n, aim in ((4, 3), (16, 8), (64, 12))
+        ),
+        ("16 texts together: times llama.cpp", [r for r in together if r["sequences"] == 16], ratio, 2),
         ("decode beside a busy process: share of the quiet rate", busy, kept, 0.45),
     ]
 
@@ -226,6 +251,7 @@ def markdown(measured):
                 rate_table(f"Decoding {gen} tokens", figures.select("decode")),
                 depth_table(figures),
                 rate_table(f"Prefill of {prompt} tokens", figures.select("prefill")),
+                together_table(figures),
                 neighbour_table(figures),
             ]
         ).rstrip("\n")

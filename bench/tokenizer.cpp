@@ -5,11 +5,11 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include "gguf/models.h"
 #include "gguf/reader.h"
 
 namespace {
@@ -17,14 +17,9 @@ namespace {
 using pellucid::gguf::File;
 using pellucid::tokenizer::Tokenizer;
 
-std::string model_path(const char* name) {
-  const auto variable = [](const char* key) -> std::string {
-    const char* value = std::getenv(key);
-    return value == nullptr ? "" : value;
-  };
-  if (const std::string folder = variable("PELLUCID_MODEL_DIR"); !folder.empty()) return folder + "/" + name;
-  const std::string cache = variable("XDG_CACHE_HOME");
-  return (cache.empty() ? variable("HOME") + "/.cache" : cache) + "/pellucid/models/" + name;
+/// A model of the tests, where it is there.
+pellucid::Result<File> open(const char* name) {
+  return File::open(pellucid::test::find_model(name).value_or(name));
 }
 
 /// The file named by PELLUCID_BENCH_TEXT, or some English prose, repeated to 4 MB.
@@ -41,7 +36,7 @@ std::string bench_text() {
 }
 
 void encode(benchmark::State& state, const char* model, const std::string& text) {
-  const auto file = File::open(model_path(model));
+  const auto file = open(model);
   if (!file.ok()) return state.SkipWithError(file.error().message().c_str());
   const auto tokenizer = Tokenizer::from(file.value().metadata());
   for (auto _ : state) {
@@ -52,7 +47,7 @@ void encode(benchmark::State& state, const char* model, const std::string& text)
 }
 
 void decode(benchmark::State& state, const char* model, const std::string& text) {
-  const auto file = File::open(model_path(model));
+  const auto file = open(model);
   if (!file.ok()) return state.SkipWithError(file.error().message().c_str());
   const auto tokenizer = Tokenizer::from(file.value().metadata());
   const auto ids = tokenizer.value().encode(text);
@@ -64,7 +59,7 @@ void decode(benchmark::State& state, const char* model, const std::string& text)
 }
 
 void load(benchmark::State& state, const char* model) {
-  const auto file = File::open(model_path(model));
+  const auto file = open(model);
   if (!file.ok()) return state.SkipWithError(file.error().message().c_str());
   for (auto _ : state) {
     auto tokenizer = Tokenizer::from(file.value().metadata());

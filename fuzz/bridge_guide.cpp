@@ -72,22 +72,7 @@ constexpr const char* kPieces[] = {
 };
 
 bool proper(const pellucid::Error& error) {
-  for (const char c : error.message()) {
-    if (static_cast<unsigned char>(c) < 0x20) return false;
-  }
-  const bool known = error.code == ErrorCode::kUsage || error.code == ErrorCode::kLimit;
-  return known && !error.what.empty() && !error.why.empty();
-}
-
-std::string any_source(FuzzInput& input) {
-  constexpr uint32_t kCount = sizeof(kPieces) / sizeof(kPieces[0]);
-  std::string text;
-  for (int pieces = 0; pieces < 100; ++pieces) {
-    const uint32_t choice = input.below(kCount + 3);
-    if (choice == kCount + 2) break;
-    text += choice < kCount ? std::string(kPieces[choice]) : input.text(8);
-  }
-  return text;
+  return pellucid::test::proper(error, {ErrorCode::kUsage, ErrorCode::kLimit});
 }
 
 }  // namespace
@@ -97,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto vocabulary = pellucid::bridge::vocabulary_of(tokens);
   FuzzInput input(data, size);
   const auto kind = static_cast<GuideKind>(input.below(4));
-  auto guide = Guide::compile(vocabulary, kind, std::vector{any_source(input)});
+  auto guide = Guide::compile(vocabulary, kind, std::vector{input.text_of(kPieces, 100)});
   if (!guide.ok()) {
     if (!proper(guide.error())) std::abort();
     return 0;

@@ -112,25 +112,8 @@ constexpr const char* kPieces[] = {
     " ",
 };
 
-std::string any_template(FuzzInput& input) {
-  constexpr uint32_t kCount = sizeof(kPieces) / sizeof(kPieces[0]);
-  std::string text;
-  for (int pieces = 0; pieces < 200; ++pieces) {
-    const uint32_t choice = input.below(kCount + 3);
-    if (choice == kCount + 2) break;
-    text += choice < kCount ? std::string(kPieces[choice]) : input.text(8);
-  }
-  return text;
-}
-
-/// True where an error is one line of a code that a face can tell apart.
 bool proper(const pellucid::Error& error) {
-  const bool known = error.code == ErrorCode::kBadModel || error.code == ErrorCode::kUsage ||
-                     error.code == ErrorCode::kLimit;
-  for (const char c : error.message()) {
-    if (static_cast<unsigned char>(c) < 0x20) return false;
-  }
-  return known && !error.what.empty() && !error.why.empty();
+  return pellucid::test::proper(error, {ErrorCode::kBadModel, ErrorCode::kUsage, ErrorCode::kLimit});
 }
 
 }  // namespace
@@ -147,7 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::tm time{};
   time.tm_year = 126;
   time.tm_mday = 1;
-  const auto compiled = ChatTemplate::compile(any_template(input), "<s>", "</s>");
+  const auto compiled = ChatTemplate::compile(input.text_of(kPieces, 200), "<s>", "</s>");
   if (!compiled.ok()) {
     if (!proper(compiled.error())) std::abort();
     return 0;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 
 #include "base/cpu.h"
+#include "base/stopwatch.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -83,10 +83,9 @@ double BandwidthProbe::measure(ThreadPool& pool) const {
   };
   double best = 0;
   for (int i = 0; i < kPasses; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     pass();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    best = std::max(best, kBytes / elapsed.count());
+    best = std::max(best, kBytes / watch.seconds());
   }
   return best;
 }

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
+#include "base/stopwatch.h"
 #include "cli/bandwidth.h"
 #include "cli/bench_costs.h"
 #include "cli/checks.h"
@@ -143,11 +143,10 @@ class Bench {
   }
 
   Result<double> rate_of(const Measurement& m, generation::Sequence& sequence) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     PELLUCID_CHECK(prefill(sequence, m.n_prompt));
     PELLUCID_CHECK(decode(sequence, m.sequences, m.n_gen));
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    return (m.n_prompt + m.n_gen * m.sequences) / elapsed.count();
+    return (m.n_prompt + m.n_gen * m.sequences) / watch.seconds();
   }
 
   Result<void> prefill(generation::Sequence& sequence, int n) {

@@ -174,10 +174,9 @@ Result<int> generate_several(const GenerateCommand& command, GenerateRun& run) {
 }
 
 Result<int> generate(const GenerateCommand& command) {
-  PELLUCID_CHECK(check(command.strategy, command.trace.path.has_value(), command.speculate.value_or(false)));
-  if (several(command.strategy) && command.logprobs.kind) {
-    return refused("--logprobs", "they are of one text: give a sample's seed to see its own");
-  }
+  PELLUCID_CHECK(check(command.strategy, {.trace = command.trace.path.has_value(),
+                                          .speculate = command.speculate.value_or(false),
+                                          .logprobs = command.logprobs.kind.has_value()}));
   PELLUCID_TRY(GenerateRun run, prepare(command));
   return several(command.strategy) ? generate_several(command, run) : generate_one(command, run);
 }

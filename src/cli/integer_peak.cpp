@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <numeric>
 
 #include "base/cpu.h"
+#include "base/stopwatch.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -100,10 +100,9 @@ double IntegerPeakProbe::measure(ThreadPool& pool) const {
   std::atomic<int> sink{0};
   double best = 0;
   for (int i = 0; i < kPasses; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     pool.run(n_tasks, [&](int, int) { sink.fetch_add(loop_(kRounds), std::memory_order_relaxed); });
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    best = std::max(best, double{kRounds} * macs_per_round_ * n_tasks / elapsed.count());
+    best = std::max(best, double{kRounds} * macs_per_round_ * n_tasks / watch.seconds());
   }
   return best;
 }

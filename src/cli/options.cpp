@@ -6,13 +6,13 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <future>
 #include <random>
 
 #include "base/mapped_file.h"
+#include "base/stopwatch.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
 #include "generation/xxh64.h"
@@ -93,7 +93,7 @@ std::future<uint64_t> hash_beside(const std::string& path) {
 }  // namespace
 
 Result<LoadedEngine> load_engine(ModelOptions options) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   PELLUCID_TRY(std::string path, resolve_model(options.model));
   if (options.precision == "f32") options.engine.precision = kernels::Precision::kFloat32;
   options.engine.kv_type = kernels::kv_type_named(options.kv_type).value_or(options.engine.kv_type);
@@ -102,8 +102,7 @@ Result<LoadedEngine> load_engine(ModelOptions options) {
   PELLUCID_TRY(auto engine, generation::Engine::load(path, options.engine));
   LoadedEngine loaded{std::move(engine), std::move(path)};
   if (options.hash) loaded.hash = hash.get();
-  loaded.load_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  loaded.load_ms = watch.milliseconds();
   return loaded;
 }
 

@@ -30,14 +30,17 @@ void add_strategy_options(CLI::App& command, StrategyOptions& options) {
 
 bool several(const StrategyOptions& options) { return options.samples > 1 || options.best_of > 1; }
 
-Result<void> check(const StrategyOptions& options, bool trace, bool speculate) {
+Result<void> check(const StrategyOptions& options, const Beside& beside) {
   if (options.best_of != 0 && options.best_of < options.samples) {
     return refused("--best-of", fmt::format("{} texts cannot give the best {} (--samples)", options.best_of,
                                             options.samples));
   }
   if (!several(options)) return {};
-  if (trace) return refused("--trace", "a trace is of one text: give a sample's seed to trace it");
-  if (speculate) return refused("--speculate", "several texts already share each pass, and are not drafted");
+  if (beside.trace) return refused("--trace", "a trace is of one text: give a sample's seed to trace it");
+  if (beside.speculate)
+    return refused("--speculate", "several texts already share each pass, and are not drafted");
+  if (beside.logprobs)
+    return refused("--logprobs", "they are of one text: give a sample's seed to see its own");
   return {};
 }
 

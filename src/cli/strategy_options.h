@@ -18,7 +18,14 @@ void add_strategy_options(CLI::App& command, StrategyOptions& options);
 /// True where more than one text is written.
 bool several(const StrategyOptions& options);
 
-/// Refuses what makes no sense together, or with a trace, or with drafts that were asked for. Errors: kUsage.
-Result<void> check(const StrategyOptions& options, bool trace, bool speculate);
+/// What else was asked for.
+struct Beside {
+  bool trace = false;
+  bool speculate = false;
+  bool logprobs = false;
+};
+
+/// Refuses what makes no sense together. Errors: kUsage.
+Result<void> check(const StrategyOptions& options, const Beside& beside);
 
 }  // namespace pellucid::cli

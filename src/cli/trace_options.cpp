@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <system_error>
 #include <utility>
 
+#include "base/stopwatch.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
 #include "cli/token_text.h"
@@ -111,7 +111,7 @@ void add_rerun_options(CLI::App& command, ModelOptions& options) {
 }
 
 Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions options) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   PELLUCID_TRY(std::string path, resolve_model(options.model.empty() ? trace.model.path : options.model));
   PELLUCID_TRY(gguf::File file, gguf::File::open(path));
   if (const uint64_t hash = generation::model_hash(file); hash != trace.model.hash) {
@@ -130,8 +130,7 @@ Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions 
   engine.precision =
       trace.machine.precision == "f32" ? kernels::Precision::kFloat32 : kernels::Precision::kNative;
   PELLUCID_TRY(auto loaded, generation::Engine::from(std::move(file), engine));
-  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-  return LoadedEngine{std::move(loaded), std::move(path), elapsed.count(), trace.model.hash};
+  return LoadedEngine{std::move(loaded), std::move(path), watch.milliseconds(), trace.model.hash};
 }
 
 void add_change_options(CLI::App& command, SamplingOptions& options) {

@@ -39,7 +39,7 @@ struct GenerateOptions {
   size_t watch = 0;  // of each step's best logits, how many the observer is told of
   Begun begun;       // steps are counted from its first token on
   Cancelled cancelled;       // asked while the prompt runs; the observer ends what comes after
-  LogitsSink prompt_logits;  // told of the logits of the whole prompt, where there is one
+  LogitsSink prompt_logits;  // told of the logits of the whole prompt; a request of the Scheduler has none
 };
 
 /// kStop: by a token or a text that ends it, or because its structure is complete.

@@ -1,19 +1,14 @@
 #include "generation/generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "base/stopwatch.h"
+#include "generation/prefill.h"
 #include "generation/prompt_lookup.h"
 
 namespace pellucid::generation {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 /// Runs the newest token and drafts of the following ones in one pass, then steps as long as the drafts are
 /// what is chosen: the same logits and draws as one by one. False where the text has ended.
@@ -42,30 +37,25 @@ Result<bool> advance(Engine& engine, Sequence& sequence, Continuation& text, Pro
 
 Result<Generation> generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
                             const GenerateOptions& options, const StepObserver& observer) {
-  const size_t all = sequence.tokens.size() + prompt.size();
-  PELLUCID_TRY(Continuation text, Continuation::start(engine, options, all, observer));
-  bool go_on = false;
-  const LogitsSink first_step = [&](int first, std::span<const float> logits, int n_rows) -> Result<void> {
-    if (options.prompt_logits) PELLUCID_CHECK(options.prompt_logits(first, logits, n_rows));
-    if (sequence.tokens.size() < all || text.n_tokens() >= options.max_tokens) return {};
-    PELLUCID_TRY(go_on, text.step(logits.last(static_cast<size_t>(engine.n_vocab())), sequence.tokens));
-    return {};
-  };
-  Timings& timings = text.generation().timings;
-  auto start = Clock::now();
   const size_t before = sequence.tokens.size();
-  const Want want = options.prompt_logits ? Want::kAll : Want::kLast;
-  PELLUCID_CHECK(engine.extend(sequence, prompt, want, first_step, {}, options.cancelled));
-  timings.prefill_ms = milliseconds_since(start);
+  PELLUCID_TRY(Continuation text, Continuation::start(engine, options, before + prompt.size(), observer));
+  Timings& timings = text.generation().timings;
+  const Stopwatch prefilling;
+  PELLUCID_TRY(const std::vector<float> logits, prefill(engine, sequence, prompt, options));
+  bool go_on = !logits.empty() && options.max_tokens > 0;
+  if (logits.empty()) text.cancel();
+  if (go_on) {
+    PELLUCID_TRY(go_on, text.step(logits, sequence.tokens));
+  }
+  timings.prefill_ms = prefilling.milliseconds();
   timings.prefill_tokens = static_cast<int>(sequence.tokens.size() - before);
-  if (sequence.tokens.size() - before < prompt.size()) text.cancel();
 
-  start = Clock::now();
+  const Stopwatch decoding;
   PromptLookup lookup;
   while (go_on) {
     PELLUCID_TRY(go_on, advance(engine, sequence, text, lookup));
   }
-  timings.decode_ms = milliseconds_since(start);
+  timings.decode_ms = decoding.milliseconds();
   return std::move(text.generation());
 }
 

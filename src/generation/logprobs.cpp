@@ -1,48 +1,29 @@
 #include "generation/logprobs.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <utility>
 
-#include "sampling/exp.h"
-#include "sampling/log.h"
+#include "sampling/candidates.h"
 #include "sampling/registry.h"
 
 namespace pellucid::generation {
 namespace {
 
-/// ln of the sum of exp over a row.
-double log_sum_exp(std::span<const double> logits) {
-  const double best = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> weights(logits.begin(), logits.end());
-  for (double& weight : weights) weight -= best;
-  sampling::exp_nonpositive(weights);
-  return best + sampling::log_positive(std::accumulate(weights.begin(), weights.end(), 0.0));
+/// All tokens, by the model's own logits, which the step's chain has found to be numbers.
+sampling::Candidates raw(std::span<const float> logits) {
+  return sampling::Candidates(sampling::Row::from(logits).value());
 }
 
-/// The ids of the best, in order.
-std::vector<int32_t> best_ids(std::span<const double> logits, size_t count) {
-  const auto better = [logits](int32_t a, int32_t b) {
-    const double x = logits[static_cast<size_t>(a)];
-    const double y = logits[static_cast<size_t>(b)];
-    return x != y ? x > y : a < b;
-  };
-  std::vector<int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  std::erase_if(ids, [logits](int32_t id) { return std::isinf(logits[static_cast<size_t>(id)]); });
-  count = std::min(count, ids.size());
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count), ids.end(), better);
-  ids.resize(count);
-  return ids;
-}
-
-size_t rank_of(std::span<const double> logits, size_t token) {
-  const auto before = static_cast<ptrdiff_t>(token);
-  const double own = logits[token];
-  return 1 + static_cast<size_t>(
-                 std::count_if(logits.begin(), logits.end(), [own](double x) { return x > own; }) +
-                 std::count(logits.begin(), logits.begin() + before, own));
+/// log-softmax over who is left: the places of `token` and the `top` best in it.
+PositionLogprobs logprobs_in(const sampling::Candidates& candidates, int32_t token, size_t top) {
+  PositionLogprobs position{.token = {token, sampling::kRuledOut, 0}, .top = {}};
+  if (const auto surprise = candidates.surprise_of(token)) {
+    position.token = {token, -*surprise, *candidates.rank_of(token) + 1};
+  }
+  for (size_t rank = 0; rank < std::min(top, candidates.size()); ++rank) {
+    position.top.push_back({candidates.id(rank), -candidates.surprise(rank), rank + 1});
+  }
+  return position;
 }
 
 /// The stages that change logits and cut none.
@@ -61,13 +42,13 @@ Result<PositionLogprobs> logprobs_at(std::span<const float> logits, const sampli
                                      const sampling::Context& context, const sampling::State& state,
                                      int32_t token, const sampling::Settings& settings,
                                      const LogprobOptions& options) {
-  if (options.kind == LogprobKind::kRaw) return raw_logprobs(logits, token, options.top);
+  if (options.kind == LogprobKind::kRaw) return logprobs_in(raw(logits), token, options.top);
   if (options.kind == LogprobKind::kFinal) {
-    return logprobs_in(chain.candidates.by_id(), token, options.top);
+    return logprobs_in(chain.candidates, token, options.top);
   }
   PELLUCID_TRY(const sampling::ChainResult scaled,
                sampling::run_chain(logits, without_cuts(settings), context, state));
-  return logprobs_in(scaled.candidates.by_id(), token, options.top);
+  return logprobs_in(scaled.candidates, token, options.top);
 }
 
 }  // namespace
@@ -83,24 +64,9 @@ std::string_view to_string(LogprobKind kind) {
   }
 }
 
-PositionLogprobs logprobs_in(std::span<const double> logits, int32_t token, size_t top) {
-  const double sum = log_sum_exp(logits);
-  PositionLogprobs position;
-  const auto index = static_cast<size_t>(token);
-  if (index < logits.size() && !std::isinf(logits[index])) {
-    position.token = {token, logits[index] - sum, rank_of(logits, index)};
-  } else {
-    position.token = {token, sampling::kRuledOut, 0};
-  }
-  if (top == 0) return position;
-  for (const int32_t id : best_ids(logits, top)) {
-    position.top.push_back({id, logits[static_cast<size_t>(id)] - sum, position.top.size() + 1});
-  }
-  return position;
-}
-
-PositionLogprobs raw_logprobs(std::span<const float> logits, int32_t token, size_t top) {
-  return logprobs_in(std::vector<double>(logits.begin(), logits.end()), token, top);
+double raw_logprob(std::span<const float> logits, int32_t token) {
+  const auto surprise = raw(logits).surprise_of(token);
+  return surprise ? -*surprise : sampling::kRuledOut;
 }
 
 Result<PositionLogprobs> logprobs_of(const StepView& step, const sampling::Settings& settings,
@@ -123,8 +89,9 @@ Result<void> PromptLogprobs::add(int first, std::span<const float> logits, int n
     if (next >= prompt_.size()) break;
     const auto row = logits.subspan(static_cast<size_t>(i) * n_vocab, n_vocab);
     if (options_.kind == LogprobKind::kRaw) {
-      PELLUCID_CHECK(sampling::Row::from(row));
-      positions_.push_back(raw_logprobs(row, prompt_[next], options_.top));
+      PELLUCID_TRY(sampling::Row checked, sampling::Row::from(row));
+      positions_.push_back(
+          logprobs_in(sampling::Candidates(std::move(checked)), prompt_[next], options_.top));
       continue;
     }
     chooser_.go_on_from({});

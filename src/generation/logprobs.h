@@ -44,12 +44,8 @@ struct LogprobOptions {
   size_t top = 0;  // of each position, how many of the most likely
 };
 
-/// log-softmax in float64 of a row of logits, one of which at least is above -inf, and the places of `token`
-/// and the `top` best in it.
-PositionLogprobs logprobs_in(std::span<const double> logits, int32_t token, size_t top);
-
-/// The same of the model's logits: raw.
-PositionLogprobs raw_logprobs(std::span<const float> logits, int32_t token, size_t top = 0);
+/// Of one token by the model's logits, which are numbers; -inf where it is ruled out.
+double raw_logprob(std::span<const float> logits, int32_t token);
 
 /// Of a step as an observer sees it, the token that the text goes on with. Errors: as the chain's.
 Result<PositionLogprobs> logprobs_of(const StepView& step, const sampling::Settings& settings,

@@ -1,4 +1,4 @@
-// A prompt that has been run, for texts that all go on from it.
+// Running a prompt, for one text or for several that all go on from it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,10 @@ struct Prefilled {
   std::vector<float> logits;  // [n_vocab], of its last token; empty where it was cancelled
 };
 
-/// Runs a prompt; of the options, `cancelled` and `prompt_logits` count. Errors: as Engine::extend().
-Result<Prefilled> prefill(Engine& engine, std::span<const int32_t> prompt, const GenerateOptions& options);
+/// Runs a prompt after what the sequence holds, and gives the logits of its last token; none where it was
+/// cancelled: the sequence then holds the part that was run. Of the options, `cancelled` and `prompt_logits`
+/// count. Errors: as Engine::extend().
+Result<std::vector<float>> prefill(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
+                                   const GenerateOptions& options);
 
 }  // namespace pellucid::generation

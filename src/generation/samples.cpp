@@ -1,24 +1,18 @@
 #include "generation/samples.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <numeric>
 #include <optional>
 #include <utility>
 
+#include "base/stopwatch.h"
 #include "generation/logprobs.h"
 #include "generation/prefill.h"
 #include "generation/scheduler.h"
 
 namespace pellucid::generation {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 /// Hands every sample to a scheduler and lets it run to the end of all. The first error counts.
 Result<void> write_all(Engine& engine, const Prefilled& prefilled, const GenerateOptions& options,
@@ -30,7 +24,7 @@ Result<void> write_all(Engine& engine, const Prefilled& prefilled, const Generat
     GenerateOptions own = options;
     own.seed = sample.seed;
     const auto observe = [&sample, &observer, i](const StepView& step) {
-      sample.logprob += raw_logprobs(step.logits, step.token).token.logprob;
+      sample.logprob += raw_logprob(step.logits, step.token);
       return !observer || observer(static_cast<int>(i), step);
     };
     const auto done = [&sample, &error](Result<Generation> result) {
@@ -59,17 +53,19 @@ Result<Samples> generate_samples(Engine& engine, std::span<const int32_t> prompt
                                  const GenerateOptions& options, int count, const SampleObserver& observer) {
   Samples all;
   for (int i = 0; i < count; ++i) all.samples.push_back({.seed = seed_of_sample(options.seed, i)});
-  auto start = Clock::now();
-  PELLUCID_TRY(const Prefilled prefilled, prefill(engine, prompt, options));
-  all.timings.prefill_ms = milliseconds_since(start);
+  Sequence sequence = engine.new_sequence();
+  const Stopwatch prefilling;
+  PELLUCID_TRY(std::vector<float> logits, prefill(engine, sequence, prompt, options));
+  const Prefilled prefilled{std::move(sequence), std::move(logits)};
+  all.timings.prefill_ms = prefilling.milliseconds();
   all.timings.prefill_tokens = static_cast<int>(prefilled.sequence.tokens.size());
   if (prefilled.logits.empty()) {
     for (Sample& sample : all.samples) sample.generation.finish_reason = FinishReason::kCancelled;
     return all;
   }
-  start = Clock::now();
+  const Stopwatch decoding;
   PELLUCID_CHECK(write_all(engine, prefilled, options, observer, all.samples));
-  all.timings.decode_ms = milliseconds_since(start);
+  all.timings.decode_ms = decoding.milliseconds();
   for (const Sample& sample : all.samples) {
     all.timings.decode_tokens += std::max(0, static_cast<int>(sample.generation.tokens.size()) - 1);
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/stopwatch.h"
 #include "generation/trace_json.h"
 #include "generation/trace_step.h"
 
@@ -56,7 +57,7 @@ Result<void> TraceWriter::begin(const boost::json::object& record, int branch,
                                 const sampling::Settings& settings) {
   branch_ = branch;
   settings_ = settings;
-  before_ = std::chrono::steady_clock::now();
+  since_step_ = Stopwatch();
   return file_.write(record);
 }
 
@@ -67,8 +68,7 @@ Result<void> TraceWriter::step(const StepView& view) {
     PELLUCID_TRY(step.logits_row, logits_->write(view.logits));
     if (step.allowed) step.allowed->set.assign(view.context.allowed.begin(), view.context.allowed.end());
   }
-  const auto now = std::chrono::steady_clock::now();
-  step.ms = std::chrono::duration<double, std::milli>(now - std::exchange(before_, now)).count();
+  step.ms = std::exchange(since_step_, Stopwatch()).milliseconds();
   return file_.write(step_record(branch_, step));
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <boost/json.hpp>
-#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "generation/generate.h"
 #include "generation/logits_file.h"
 
@@ -56,7 +56,7 @@ class TraceWriter {
   size_t top_;
   int branch_ = 0;
   sampling::Settings settings_;
-  std::chrono::steady_clock::time_point before_;  // when the latest step was recorded
+  Stopwatch since_step_;  // recorded last
 };
 
 }  // namespace pellucid::generation

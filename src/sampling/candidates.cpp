@@ -80,6 +80,22 @@ double Candidates::weight(size_t rank) const {
   return exp_nonpositive(logit(rank) - logits_.front());
 }
 
+/// Calls f(logits), which it may change, for all in order of id from 0 on, many at a time.
+template <typename F>
+void Candidates::for_each_block(const F& f) const {
+  if (!row_) {
+    std::vector<double> logits = by_id();
+    f(std::span<double>(logits));
+    return;
+  }
+  row_->for_each_block([&](std::span<double> block) {
+    for (const double divisor : divisors_) {
+      for (double& logit : block) logit /= divisor;
+    }
+    f(block);
+  });
+}
+
 /// The sum over all of what f makes of (logit - best logit), which it gets many at a time: by rank once they
 /// are cut, else by id in 16 lanes.
 template <typename F>
@@ -96,25 +112,14 @@ double Candidates::sum_of(const F& f) const {
     return std::accumulate(terms.begin(), terms.end(), 0.0);
   }
   std::array<double, kLanes> lanes{};
-  const auto add = [&](std::span<double> logits) {
+  for_each_block([&](std::span<double> logits) {
     terms_of(logits);
     size_t i = 0;
     for (; i + kLanes <= logits.size(); i += kLanes) {
       for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += logits[i + lane];
     }
     for (; i < logits.size(); ++i) lanes[i % kLanes] += logits[i];
-  };
-  if (row_) {
-    row_->for_each_block([&](std::span<double> block) {
-      for (const double divisor : divisors_) {
-        for (double& logit : block) logit /= divisor;
-      }
-      add(block);
-    });
-  } else {
-    std::vector<double> logits = by_id();
-    add(logits);
-  }
+  });
   for (size_t half = kLanes / 2; half > 0; half /= 2) {
     for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
@@ -167,8 +172,30 @@ double Candidates::standard_deviation() const {
   return std::sqrt(squares / n);
 }
 
-double Candidates::surprise(size_t rank) const {
-  return logits_.front() - logit(rank) + log_positive(total_weight());
+double Candidates::surprise_at(double logit) const {
+  return logits_.front() - logit + log_positive(total_weight());
+}
+
+std::optional<double> Candidates::surprise_of(int32_t id) const {
+  const std::optional<double> logit = logit_of(id);
+  if (!logit) return std::nullopt;
+  return surprise_at(*logit);
+}
+
+std::optional<size_t> Candidates::rank_of(int32_t id) const {
+  const auto found = std::find(ids_.begin(), ids_.end(), id);
+  if (found != ids_.end()) return static_cast<size_t>(found - ids_.begin());
+  const std::optional<double> own = logit_of(id);
+  if (!own) return std::nullopt;
+  size_t better = 0;
+  int32_t other = 0;
+  for_each_block([&](std::span<const double> logits) {
+    for (const double logit : logits) {
+      if (logit > *own || (logit == *own && other < id)) ++better;
+      ++other;
+    }
+  });
+  return better;
 }
 
 void Candidates::forget_weights() {

@@ -59,7 +59,13 @@ class Candidates {
   [[nodiscard]] double standard_deviation() const;
 
   /// -ln of probability(rank), from the logits: exact where the probability would be 0.
-  [[nodiscard]] double surprise(size_t rank) const;
+  [[nodiscard]] double surprise(size_t rank) const { return surprise_at(logit(rank)); }
+
+  /// surprise() of a token; none where it isn't here.
+  [[nodiscard]] std::optional<double> surprise_of(int32_t id) const;
+
+  /// The rank of a token, 0 is the best; none where it isn't here. Sorts nothing.
+  [[nodiscard]] std::optional<size_t> rank_of(int32_t id) const;
 
   /// Divides every logit by `divisor` > 0, which keeps the order.
   void divide_logits(double divisor);
@@ -82,10 +88,13 @@ class Candidates {
 
  private:
   [[nodiscard]] std::optional<double> logit_of(int32_t id) const;
+  [[nodiscard]] double surprise_at(double logit) const;
   void order();
   void forget_weights();
   void rank_to(size_t n) const;
   void leave_row() const;
+  template <typename F>
+  void for_each_block(const F& f) const;
   template <typename F>
   [[nodiscard]] double sum_of(const F& f) const;
 

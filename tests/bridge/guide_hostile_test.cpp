@@ -2,46 +2,28 @@
 // and in little memory, as a guide or as an error.
 #include <gtest/gtest.h>
 
-#include <ctime>
-#include <fstream>
 #include <functional>
 #include <thread>
 
 #include "guide_support.h"
+#include "resources.h"
 
 namespace pellucid::bridge {
 namespace {
 
+using test::cpu_seconds;
+using test::repeat;
+using test::status_kilobytes;
+
 // Bounds of one source, and of 20 tokens that follow it. The margin is for a busy machine.
 constexpr double kMostSeconds = 2;
 constexpr long kMostKilobytes = 256 * 1024;
-
-std::string repeat(const std::string& text, size_t n) {
-  std::string out;
-  for (size_t i = 0; i < n; ++i) out += text;
-  return out;
-}
 
 /// f(0) + f(1) + ... + f(n - 1).
 std::string joined(size_t n, const std::function<std::string(size_t)>& f) {
   std::string out;
   for (size_t i = 0; i < n; ++i) out += f(i);
   return out;
-}
-
-double cpu_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-/// A line of /proc/self/status, in KiB.
-long status_kilobytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stol(line.substr(key.size() + 1));
-  }
-  return -1;
 }
 
 const GuideVocabulary& vocabulary() {

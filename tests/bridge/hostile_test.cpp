@@ -11,34 +11,20 @@
 #include <vector>
 
 #include "bridge/chat_template.h"
+#include "resources.h"
 
 namespace pellucid::bridge {
 namespace {
 
-// Bounds of one bomb. Sanitizers slow the C++ side only; the margin is for a busy machine.
+using test::cpu_seconds;
+using test::repeat;
+using test::status_kilobytes;
+
+// Bounds of one bomb. Sanitizers slow the C++ side only; the margin is for a busy machine, as are the tries:
+// who shares a processor's caches lengthens its time, and a bomb that is not bounded takes seconds each time.
+constexpr int kTries = 5;
 constexpr double kMostSeconds = 0.2;
 constexpr long kMostKilobytes = 128 * 1024;
-
-std::string repeat(const std::string& text, size_t n) {
-  std::string out;
-  for (size_t i = 0; i < n; ++i) out += text;
-  return out;
-}
-
-double cpu_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-/// A line of /proc/self/status, in KiB.
-long status_kilobytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(key, 0) == 0) return std::stol(line.substr(key.size() + 1));
-  }
-  return -1;
-}
 
 struct Outcome {
   bool failed;
@@ -223,7 +209,8 @@ TEST(Hostile, BombsEndSoonWithAnError) {
   const auto list = bombs();
   ASSERT_GE(list.size(), 30U);
   for (const std::string& bomb : list) {
-    const Outcome outcome = run(bomb);
+    Outcome outcome = run(bomb);
+    for (int i = 1; i < kTries && outcome.seconds >= kMostSeconds; ++i) outcome = run(bomb);
     SCOPED_TRACE(bomb.substr(0, 80) + " ... " + bomb.substr(bomb.size() - std::min<size_t>(bomb.size(), 80)));
     EXPECT_TRUE(outcome.failed) << outcome.text.substr(0, 100);
     EXPECT_LT(outcome.seconds, kMostSeconds) << outcome.text.substr(0, 100);

@@ -23,23 +23,7 @@ GenerateOptions endless(int max_tokens) {
   return options;
 }
 
-class Generate : public ::testing::Test {
- protected:
-  Generate() : file_({}) {
-    auto loaded = Engine::load(file_.path(), EngineOptions{.n_threads = 2});
-    EXPECT_TRUE(loaded.ok()) << loaded.error().message();
-    engine_ = std::move(loaded).value();
-  }
-
-  Result<Generation> run(const GenerateOptions& options, const StepObserver& observer = {}) {
-    Sequence sequence = engine_->new_sequence();
-    return generate(*engine_, sequence, prompt_, options, observer);
-  }
-
-  test::ModelFile file_;
-  std::unique_ptr<Engine> engine_;
-  std::vector<int32_t> prompt_{72, 101, 108, 108, 111};
-};
+class Generate : public test::TextTest {};
 
 TEST_F(Generate, TheSameSeedGivesTheSameTokensAndAnotherSeedOthers) {
   GenerateOptions options = with(7, 40);

@@ -12,12 +12,8 @@
 namespace pellucid::generation {
 namespace {
 
-class Guides : public ::testing::Test {
+class Guides : public test::TextTest {
  protected:
-  Guides() : file_({}) {
-    engine_ = std::move(Engine::load(file_.path(), EngineOptions{.n_threads = 2})).value();
-  }
-
   static GenerateOptions following(const std::string& pattern, uint64_t seed) {
     GenerateOptions options;
     options.settings.regex = pattern;
@@ -28,15 +24,6 @@ class Guides : public ::testing::Test {
     options.max_tokens = 40;
     return options;
   }
-
-  Result<Generation> run(const GenerateOptions& options, const StepObserver& observer = {}) {
-    Sequence sequence = engine_->new_sequence();
-    return generate(*engine_, sequence, prompt_, options, observer);
-  }
-
-  test::ModelFile file_;
-  std::unique_ptr<Engine> engine_;
-  std::vector<int32_t> prompt_{72, 101, 108, 108, 111};
 };
 
 TEST_F(Guides, TextsMatchAndEndByThemselves) {

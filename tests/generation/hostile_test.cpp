@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <limits>
 #include <string>
 #include <unordered_set>
@@ -15,6 +14,7 @@
 #include "gguf/allocations.h"
 #include "gguf/damage.h"
 #include "model/architectures.h"
+#include "resources.h"
 
 namespace pellucid::generation::test {
 namespace {
@@ -23,14 +23,13 @@ using gguf::test::EntryPlace;
 using gguf::test::Field;
 using gguf::test::FieldWalker;
 using End = Outcome::End;
+using pellucid::test::cpu_seconds;
 
 uint64_t fnv1a(std::span<const std::byte> bytes) {
   uint64_t hash = 0xCBF29CE484222325;
   for (const std::byte b : bytes) hash = (hash ^ static_cast<uint64_t>(b)) * 0x100000001B3;
   return hash;
 }
-
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 /// Runs files, each only once, and counts how they end.
 class Trial {

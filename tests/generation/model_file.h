@@ -11,6 +11,7 @@
 
 #include "base/tensor_type.h"
 #include "generation/engine.h"
+#include "generation/generate.h"
 #include "model/tiny_model.h"
 
 namespace pellucid::generation::test {
@@ -66,5 +67,24 @@ inline std::vector<float> all_logits(Engine& engine, std::span<const int32_t> id
   const Result<void> status = engine.extend(sequence, ids, Want::kAll, sink);
   return status.ok() ? logits : std::vector<float>{};
 }
+
+/// Tests of texts that go on from one prompt on one tiny model.
+class TextTest : public ::testing::Test {
+ protected:
+  TextTest() : file_({}) {
+    auto loaded = Engine::load(file_.path(), EngineOptions{.n_threads = 2});
+    EXPECT_TRUE(loaded.ok()) << loaded.error().message();
+    engine_ = std::move(loaded).value();
+  }
+
+  Result<Generation> run(const GenerateOptions& options, const StepObserver& observer = {}) {
+    Sequence sequence = engine_->new_sequence();
+    return generate(*engine_, sequence, prompt_, options, observer);
+  }
+
+  ModelFile file_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<int32_t> prompt_{72, 101, 108, 108, 111};
+};
 
 }  // namespace pellucid::generation::test

@@ -3,17 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include "gguf/builder.h"
 #include "gguf/check_file.h"
 #include "gguf/reader.h"
+#include "resources.h"
 
 namespace pellucid::gguf {
 namespace {
 
+using pellucid::test::cpu_seconds;
 using test::append;
 using test::Builder;
 using test::Bytes;
@@ -37,9 +38,6 @@ std::string outcome(const Builder& builder) { return outcome(builder.bytes()); }
 std::string shape_outcome(const std::vector<uint64_t>& dims, uint32_t type = kF32) {
   return outcome(Builder().raw_tensor("t", type, dims, 0).filler(256));
 }
-
-/// Processor time, which other programs on the machine do not lengthen.
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 

@@ -11,8 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import report  # noqa: E402
 
 
-def row(test, depth, pellucid, llama, cost, limit, *, threads=2, busy=False):
+def row(test, depth, pellucid, llama, cost, limit, *, threads=2, sequences=1, busy=False):
     names = {"model": "1.1B shape Q4_1", "test": test, "depth": depth, "threads": threads, "busy": busy}
+    names["sequences"] = sequences
     return names | {"pellucid": pellucid, "llama.cpp": llama, "cost": cost, "limit": limit}
 
 
@@ -23,6 +24,9 @@ MEASURED = {
         row("prefill", 0, [600.0, 500.0, 400.0], [50.0, 51.0, 49.0], 0.5, [400.0, 500.0, 450.0]),
         row("decode", 0, [9.0, 10.0, 30.0], [5.0, 8.0, 2.0], 4.0, [50.0, 40.0, 60.0]),
         row("decode", 2048, [6.0, 7.0, 8.0], [1.0, 1.0, 1.0], 5.0, [50.0, 50.0, 50.0]),
+        row("together", 0, [9.0, 10.0, 11.0], [5.0, 4.0, 3.0], 0, []),
+        row("together", 0, [34.0, 35.0, 36.0], [6.0, 5.0, 4.0], 0, [], sequences=4),
+        row("together", 0, [70.0, 60.0, 50.0], [40.0, 40.0, 40.0], 0, [], sequences=16),
         row("decode", 0, [4.0, 3.0, 2.0], [1.0, 1.0, 1.0], 4.0, [1.0, 1.0, 1.0], busy=True),
     ],
 }
@@ -50,6 +54,11 @@ def test_a_busy_neighbour(lines):
     assert f"| 1.1B shape Q4_1 | {ours} | {theirs} |" in lines
 
 
+def test_texts_together(lines):
+    ours, theirs = "35.0 (34.0 to 36.0) | 3.50", "5.0 (4.0 to 6.0) | 1.25"
+    assert f"| 1.1B shape Q4_1 | 2 | 4 | {ours} | {theirs} | 7.00 |" in lines
+
+
 def test_goals(lines):
     where = "1.1B shape Q4_1, 2 threads"
     depth = f"{where}, depth 2048"
@@ -59,6 +68,9 @@ def test_goals(lines):
         "decode at depth: loss, times what the KV bytes explain": f"at most 2.00 | 1.50 | {depth} | met",
         "prefill, 1.1B shape: share of the int8 peak": f"at least 0.60 | 0.56 | {where} | not met",
         "prefill, Q4_1: times llama.cpp": f"at least 5.00 | 10.00 | {where} | met",
+        "4 texts together: times one": f"at least 3.00 | 3.50 | {where} | met",
+        "16 texts together: times one": f"at least 8.00 | 6.00 | {where} | not met",
+        "16 texts together: times llama.cpp": f"at least 2.00 | 1.50 | {where} | not met",
         "decode beside a busy process: share of the quiet rate": f"at least 0.45 | 0.30 | {where} | not met",
     }
     for what, figures in expected.items():
