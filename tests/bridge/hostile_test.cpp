@@ -20,10 +20,9 @@ using test::cpu_seconds;
 using test::repeat;
 using test::status_kilobytes;
 
-// Bounds of one bomb. Sanitizers slow the C++ side only; the margin is for a busy machine, as are the tries:
-// who shares a processor's caches lengthens its time, and a bomb that is not bounded takes seconds each time.
-constexpr int kTries = 5;
-constexpr double kMostSeconds = 0.2;
+// Bounds of one bomb. The slowest takes 0.13 s on a Zen 4 and 0.26 s on an older, busy machine; one that is
+// not bounded takes many seconds. Sanitizers slow the C++ side only.
+constexpr double kMostSeconds = 0.5;
 constexpr long kMostKilobytes = 128 * 1024;
 
 struct Outcome {
@@ -209,8 +208,7 @@ TEST(Hostile, BombsEndSoonWithAnError) {
   const auto list = bombs();
   ASSERT_GE(list.size(), 30U);
   for (const std::string& bomb : list) {
-    Outcome outcome = run(bomb);
-    for (int i = 1; i < kTries && outcome.seconds >= kMostSeconds; ++i) outcome = run(bomb);
+    const Outcome outcome = run(bomb);
     SCOPED_TRACE(bomb.substr(0, 80) + " ... " + bomb.substr(bomb.size() - std::min<size_t>(bomb.size(), 80)));
     EXPECT_TRUE(outcome.failed) << outcome.text.substr(0, 100);
     EXPECT_LT(outcome.seconds, kMostSeconds) << outcome.text.substr(0, 100);
