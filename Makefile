@@ -139,6 +139,7 @@ goldens: setup models ## make the golden files again from the reference implemen
 	build/goldens/bin/python scripts/golden_templates.py
 	build/goldens/bin/python scripts/golden_samplers.py
 	build/goldens/bin/python scripts/golden_watermark.py
+	build/goldens/bin/python scripts/golden_beams.py
 	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean: ## remove what was built

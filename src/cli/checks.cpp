@@ -20,6 +20,18 @@ CLI::Validator whole_number(uint64_t least, uint64_t most) {
   return CLI::Validator(check, bounded ? fmt::format("{}..{}", least, most) : "");
 }
 
+CLI::Validator number_in(double least, double most) {
+  const auto check = [least, most](std::string& text) -> std::string {
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, status] = std::from_chars(text.data(), end, value);
+    if (status != std::errc() || stop != end || !(value >= least && value <= most))
+      return fmt::format("'{}' is not a number between {} and {}", text, least, most);
+    return {};
+  };
+  return CLI::Validator(check, fmt::format("{}..{}", least, most));
+}
+
 CLI::Validator one_of(std::vector<std::pair<std::string, int>> choices) {
   const auto replace = [choices = std::move(choices)](std::string& text) -> std::string {
     std::string words;

@@ -22,6 +22,9 @@ inline Error refused(std::string_view what, std::string why) {
 /// type's, help shows no range.
 CLI::Validator whole_number(uint64_t least, uint64_t most);
 
+/// A number from `least` to `most`, in decimal.
+CLI::Validator number_in(double least, double most);
+
 /// A count: 1 to the largest int.
 inline CLI::Validator at_least_one() { return whole_number(1, std::numeric_limits<int>::max()); }
 

@@ -1,14 +1,20 @@
 // pellucid explain: shows each step of a generation with all that led to its token; or one step on given
 // logits.
 
+#include <algorithm>
+
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/explain_beams.h"
 #include "cli/explain_compare.h"
 #include "cli/explain_logits.h"
 #include "cli/explain_report.h"
+#include "cli/generate_report.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/strategy_options.h"
 #include "cli/terminal.h"
+#include "generation/beams.h"
 #include "generation/generate.h"
 #include "generation/settings_json.h"
 
@@ -23,6 +29,7 @@ struct ExplainCommand {
   size_t top = 10;
   ExplainLogitsOptions given;  // empty where a model is to run
   std::optional<std::string> compare;
+  BeamChoice beams;
   std::optional<size_t> width;
   ColourChoice colour = ColourChoice::kAuto;
   Format format = Format::kText;
@@ -214,6 +221,40 @@ Result<int> explain_model(const ExplainCommand& command) {
   return interrupt.raised() ? kInterrupted : 0;
 }
 
+/// The first steps of a search that may go on as far as generate's.
+Result<int> explain_beams(const ExplainCommand& command) {
+  PELLUCID_TRY(ModelRun run, prepare(command));
+  run.options.max_tokens = std::max(command.steps, generation::GenerateOptions{}.max_tokens);
+  run.options.settings = generation::beam_settings(run.options.settings);
+  generation::Engine& engine = *run.loaded.engine;
+  const ReportStyle style = report_style(command.colour, command.width);
+  const std::vector<PromptToken> prompt = shown(engine.tokenizer(), run.prompt);
+  const TokenLabel label = [&engine](int32_t id) { return label_of(engine.tokenizer(), id); };
+  const bool text = command.format == Format::kText;
+  const InterruptFlag interrupt;
+  run.options.cancelled = [&interrupt] { return interrupt.raised(); };
+  boost::json::array steps;
+  Result<void> written;
+  const auto observe = [&](const generation::BeamStepView& step) {
+    if (!text) steps.push_back(beam_step_json(step, label));
+    if (text && step.index == 0) written = write_output(prompt_text(prompt, style));
+    if (text && written.ok()) written = write_output('\n' + beam_step_text(step, label, style));
+    if (written.ok()) written = flush_output();
+    return written.ok() && step.index + 1 < command.steps;
+  };
+  PELLUCID_TRY(const generation::BeamTexts found,
+               generation::generate_beams(engine, run.prompt, run.options, command.beams.options(), observe));
+  PELLUCID_CHECK(written);
+  if (!text) {
+    boost::json::object report = head_of(run, prompt, found.texts.front().generation);
+    report["steps"] = std::move(steps);
+    report["beams"] = beam_texts_json(found);
+    report["beam_search"] = beam_options_json(command.beams.options());
+    PELLUCID_CHECK(write_json(report));
+  }
+  return interrupt.raised() ? kInterrupted : 0;
+}
+
 void add_given_options(CLI::App& command, ExplainLogitsOptions& given) {
   CLI::Option* logits =
       command.add_option("--logits", given.logits, "explain these logits instead of a model's");
@@ -230,7 +271,8 @@ void add_given_options(CLI::App& command, ExplainLogitsOptions& given) {
 Result<int> explain(const ExplainCommand& command) {
   const ExplainLogitsOptions& given = command.given;
   const bool without_model = given.logits || given.probabilities || given.labels || given.draw;
-  if (!without_model) return explain_model(command);
+  PELLUCID_CHECK(check(command.beams, command.sampling));
+  if (!without_model) return command.beams.wanted() ? explain_beams(command) : explain_model(command);
   return command.compare ? compare_given(command) : explain_given(command);
 }
 
@@ -257,6 +299,9 @@ void add_explain(CLI::App& app, Action& action) {
       ->type_name("A,B,...")
       ->excludes(steps)
       ->excludes(command->get_option("--dialect"));
+  add_beam_options(*command, options->beams);
+  for (const char* other : {"--logits", "--probs", "--compare"})
+    command->get_option("--beams")->excludes(command->get_option(other));
   command
       ->add_option("--width", options->width,
                    "columns of the text (default: 80, or fewer by COLUMNS or the terminal)")

@@ -140,7 +140,7 @@ Result<int> generate_one(const GenerateCommand& command, GenerateRun& run) {
     PELLUCID_CHECK(flush_output());
     fmt::print(stderr, "{}\n", summary(run, done.timings, generation::to_string(done.finish_reason)));
   } else {
-    boost::json::object report = report_json(run, done);
+    boost::json::object report = report_json(run, done, done.timings);
     if (command.logprobs.kind) {
       report["logprobs"] =
           logprobs_json(command.logprobs, *run.loaded.engine, logprobs, prompt_logprobs.get());
@@ -173,11 +173,36 @@ Result<int> generate_several(const GenerateCommand& command, GenerateRun& run) {
   return interrupt.raised() ? kInterrupted : 0;
 }
 
+/// Nothing can be shown before the end: until then another beam may be the best.
+Result<int> generate_with_beams(const GenerateCommand& command, GenerateRun& run) {
+  const InterruptFlag interrupt;
+  run.options.cancelled = [&interrupt] { return interrupt.raised(); };
+  run.options.settings = generation::beam_settings(run.options.settings);
+  const generation::BeamOptions options = command.strategy.beams.options();
+  PELLUCID_TRY(const generation::BeamTexts found,
+               generation::generate_beams(*run.loaded.engine, run.prompt, run.options, options));
+  if (command.format == Format::kText) {
+    const int best = command.strategy.beams.best.value_or(1);
+    PELLUCID_CHECK(write_output(beams_text(found, static_cast<size_t>(best))));
+    PELLUCID_CHECK(flush_output());
+    const generation::BeamText& first = found.texts.front();
+    fmt::print(stderr, "{}\n",
+               summary(run, found.timings,
+                       fmt::format("best of {} beams, score {:.4f}, {}", options.beams, first.score,
+                                   generation::to_string(first.generation.finish_reason))));
+  } else {
+    PELLUCID_CHECK(write_json(beams_json(run, options, found)));
+  }
+  return interrupt.raised() ? kInterrupted : 0;
+}
+
 Result<int> generate(const GenerateCommand& command) {
   PELLUCID_CHECK(check(command.strategy, {.trace = command.trace.path.has_value(),
                                           .speculate = command.speculate.value_or(false),
                                           .logprobs = command.logprobs.kind.has_value()}));
+  PELLUCID_CHECK(check(command.strategy.beams, command.sampling));
   PELLUCID_TRY(GenerateRun run, prepare(command));
+  if (command.strategy.beams.wanted()) return generate_with_beams(command, run);
   return several(command.strategy) ? generate_several(command, run) : generate_one(command, run);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "cli/json.h"
@@ -47,9 +48,10 @@ boost::json::object text_json(const generation::Generation& done) {
           {"finish_reason", std::string(generation::to_string(done.finish_reason))}};
 }
 
-boost::json::object report_json(const GenerateRun& run, const generation::Generation& done) {
+boost::json::object report_json(const GenerateRun& run, const generation::Generation& done,
+                                const generation::Timings& timings) {
   boost::json::object report = text_json(done);
-  for (auto& member : head_json(run, done.timings)) report.insert(member);
+  for (auto& member : head_json(run, timings)) report.insert(member);
   return report;
 }
 
@@ -79,6 +81,42 @@ std::string samples_text(const generation::Samples& samples, const std::vector<s
     text += fmt::format("--- seed {} | {} tokens | log-probability {:.4f}, {:.4f} a token | {} ---\n{}\n",
                         sample.seed, sample.generation.tokens.size(), sample.logprob, sample.mean_logprob(),
                         generation::to_string(sample.generation.finish_reason), sample.generation.text);
+  }
+  return text;
+}
+
+boost::json::object beam_options_json(const generation::BeamOptions& asked) {
+  return {{"beams", asked.beams},
+          {"length_penalty", asked.length_penalty},
+          {"early_stopping", std::string(generation::to_string(asked.early_stopping))}};
+}
+
+boost::json::array beam_texts_json(const generation::BeamTexts& found) {
+  boost::json::array beams;
+  for (const generation::BeamText& one : found.texts) {
+    boost::json::object beam{{"score", one.score}, {"sum_logprob", one.sum_logprob}};
+    for (auto& member : text_json(one.generation)) beam.insert(member);
+    beams.push_back(std::move(beam));
+  }
+  return beams;
+}
+
+boost::json::object beams_json(const GenerateRun& run, const generation::BeamOptions& asked,
+                               const generation::BeamTexts& found) {
+  boost::json::object report = report_json(run, found.texts.front().generation, found.timings);
+  report["beams"] = beam_texts_json(found);
+  report["beam_search"] = beam_options_json(asked);
+  return report;
+}
+
+std::string beams_text(const generation::BeamTexts& found, size_t count) {
+  if (count == 1) return found.texts.front().generation.text + '\n';
+  std::string text;
+  for (size_t i = 0; i < std::min(count, found.texts.size()); ++i) {
+    const generation::BeamText& one = found.texts[i];
+    text += fmt::format("--- score {:.4f} | {} tokens | log-probability {:.4f} | {} ---\n{}\n", one.score,
+                        one.generation.tokens.size(), one.sum_logprob,
+                        generation::to_string(one.generation.finish_reason), one.generation.text);
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "generation/beams.h"
 #include "generation/continuation.h"
 #include "generation/samples.h"
 
@@ -30,7 +31,8 @@ boost::json::object head_json(const GenerateRun& run, const generation::Timings&
 boost::json::object text_json(const generation::Generation& done);
 
 /// Of one text.
-boost::json::object report_json(const GenerateRun& run, const generation::Generation& done);
+boost::json::object report_json(const GenerateRun& run, const generation::Generation& done,
+                                const generation::Timings& timings);
 
 /// Of several, of which those of `chosen` are given, in this order: `choices`; and, where not all are, how
 /// likely each was: `candidates`.
@@ -39,6 +41,18 @@ boost::json::object samples_json(const GenerateRun& run, const generation::Sampl
 
 /// The same for reading: a line above each text says which it is.
 std::string samples_text(const generation::Samples& samples, const std::vector<size_t>& chosen);
+
+/// What was asked of a beam search; and its texts, best first.
+boost::json::object beam_options_json(const generation::BeamOptions& asked);
+boost::json::array beam_texts_json(const generation::BeamTexts& found);
+
+/// Of a beam search: the best text as report_json() has one text; `beams`, all texts, best first; and
+/// `beam_search`, what was asked for.
+boost::json::object beams_json(const GenerateRun& run, const generation::BeamOptions& asked,
+                               const generation::BeamTexts& found);
+
+/// The same for reading: the best `count`, with a line above each where there are several.
+std::string beams_text(const generation::BeamTexts& found, size_t count);
 
 /// "[seed 1 | load 80 ms | prefill ... | decode ... | stop]"
 std::string summary(const GenerateRun& run, const generation::Timings& timings, std::string_view ending);

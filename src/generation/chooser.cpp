@@ -8,6 +8,14 @@
 #include "sampling/watermark.h"
 
 namespace pellucid::generation {
+namespace {
+
+Error at_step(int index, Error error) {
+  error.what = fmt::format("step {}: {}", index, error.what);
+  return error;
+}
+
+}  // namespace
 
 Result<Chooser> Chooser::make(const tokenizer::Tokenizer& tokenizer, const sampling::Settings& settings,
                               uint64_t seed, uint64_t stream, size_t prompt_length) {
@@ -47,43 +55,61 @@ Result<void> Chooser::consult_guide() {
   return {};
 }
 
+Result<void> Chooser::go_on_with(int32_t token) {
+  if (guide_) PELLUCID_CHECK(guide_->take(token));
+  next_ = state_;
+  const std::optional<double> probability = chain_.candidates.probability_of(token);
+  if (!probability) return {};
+  sampling::Draw effect;
+  effect.token = token;
+  effect.probability = *probability;
+  next_ = sampling::advanced(state_, settings_, chain_, effect);
+  return {};
+}
+
+Result<bool> Chooser::ended_after(int32_t token) const {
+  if (!guide_) return false;
+  bridge::Guide after = *guide_;
+  PELLUCID_CHECK(after.take(token));
+  return after.ended();
+}
+
 /// The draw, made from a chain that is kept; state and guide go on with its token, or that taken.
 Result<sampling::Draw> Chooser::draw_and_advance(std::optional<int32_t> taken) {
   const sampling::Draw draw =
       sampling::draw(chain_.candidates, context_.seed, context_.stream, context_.step);
-  if (guide_) PELLUCID_CHECK(guide_->take(taken.value_or(draw.token)));
-  sampling::Draw effect = draw;
   if (taken && *taken != draw.token) {
-    const std::optional<double> probability = chain_.candidates.probability_of(*taken);
-    next_ = state_;
-    if (!probability) return draw;
-    effect.token = *taken;
-    effect.probability = *probability;
+    PELLUCID_CHECK(go_on_with(*taken));
+    return draw;
   }
-  next_ = sampling::advanced(state_, settings_, chain_, effect);
+  if (guide_) PELLUCID_CHECK(guide_->take(draw.token));
+  next_ = sampling::advanced(state_, settings_, chain_, draw);
   return draw;
 }
 
-Result<sampling::Draw> Chooser::step(std::span<const float> logits, std::optional<int32_t> taken) {
+Result<void> Chooser::run_chain(std::span<const float> logits) {
   PELLUCID_CHECK(consult_guide());
   PELLUCID_TRY(chain_, sampling::run_chain(logits, settings_, context_, state_,
                                            watched_.top == 0 ? nullptr : &watched_));
-  return draw_and_advance(taken);
+  return {};
 }
 
-Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
-                                       int index, std::optional<int32_t> taken) {
+Result<void> Chooser::look(std::span<const float> logits, std::span<const int32_t> tokens, int index) {
   context_.tokens = tokens;
   context_.step = static_cast<uint64_t>(index);
   context_.end_ids = end_ids_;
   context_.breakers = breakers_;
   context_.watermark_table = watermark_table_;
   state_ = next_;
-  auto draw = step(logits, taken);
-  if (draw.ok()) return draw;
-  Error error = draw.error();
-  error.what = fmt::format("step {}: {}", index, error.what);
-  return error;
+  const Result<void> chain = run_chain(logits);
+  return chain.ok() ? chain : at_step(index, chain.error());
+}
+
+Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
+                                       int index, std::optional<int32_t> taken) {
+  PELLUCID_CHECK(look(logits, tokens, index));
+  auto draw = draw_and_advance(taken);
+  return draw.ok() ? draw : at_step(index, draw.error());
 }
 
 }  // namespace pellucid::generation

@@ -52,6 +52,14 @@ class Chooser {
   Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index,
                                 std::optional<int32_t> taken = {});
 
+  /// The chain of step `index` after `tokens`, and no draw. Errors: as choose().
+  Result<void> look(std::span<const float> logits, std::span<const int32_t> tokens, int index);
+  /// State and guide go on from the latest step as if `token` had been drawn; the state stays where no draw
+  /// could have given it. Errors: the guide's.
+  Result<void> go_on_with(int32_t token);
+  /// True where the guide would say, after `token`, that nothing can follow. Errors: the guide's.
+  [[nodiscard]] Result<bool> ended_after(int32_t token) const;
+
   /// What the chain of the latest step was given; views of tokens are as valid as those.
   [[nodiscard]] const sampling::Context& context() const { return context_; }
   [[nodiscard]] const sampling::ChainResult& chain() const { return chain_; }
@@ -65,7 +73,7 @@ class Chooser {
  private:
   Result<void> consult_guide();
   Result<sampling::Draw> draw_and_advance(std::optional<int32_t> taken);
-  Result<sampling::Draw> step(std::span<const float> logits, std::optional<int32_t> taken);
+  Result<void> run_chain(std::span<const float> logits);
 
   sampling::Settings settings_;
   std::vector<int32_t> end_ids_;

@@ -315,8 +315,8 @@ WHOLE = r"pellucid: error: wrong usage: (--\S+): '(.*)' is not a whole number be
 @pytest.mark.parametrize(
     "options",
     [
-        ("generate", "--seed", "--threads", "--ctx", "--batch", "--max-tokens"),
-        ("explain", "--steps", "--top", "--width"),
+        ("generate", "--seed", "--threads", "--ctx", "--batch", "--max-tokens", "--beams", "--best"),
+        ("explain", "--steps", "--top", "--width", "--beams"),
         ("bench", "--prompt", "--depth", "--sequences", "--gen", "--repeats", "--threads"),
         ("perplexity", "--window"),
         ("chat", "--max-tokens"),
