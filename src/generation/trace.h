@@ -12,6 +12,7 @@
 #include "generation/continuation.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
+#include "sampling/prediction.h"
 #include "sampling/row.h"
 
 namespace pellucid::generation {
@@ -75,7 +76,9 @@ struct TraceStep {
   std::optional<TraceAllowed> allowed;  // where the output has a structure
   std::vector<TraceStage> stages;
   sampling::Draw draw;
-  std::optional<double> gap;  // between the two largest raw logits
+  std::optional<double> gap;                       // between the two largest raw logits
+  std::optional<sampling::Prediction> prediction;  // these two: none in what an early 1.1 wrote
+  std::optional<double> final_entropy_bits;        // of what is drawn from
   bool near_tie = false;
   std::vector<TraceCandidate> candidates;  // the best by raw logit, best first
   sampling::State state;                   // before the step

@@ -86,6 +86,15 @@ json::object to_json(const sampling::Draw& draw) {
   return object;
 }
 
+json::object to_json(const sampling::Prediction& prediction) {
+  json::object object{{"entropy_bits", prediction.entropy_bits},
+                      {"log_sum_exp", prediction.log_sum_exp},
+                      {"probability", prediction.probability}};
+  if (prediction.rank) object["rank"] = *prediction.rank;
+  if (prediction.surprise_bits) object["surprise_bits"] = *prediction.surprise_bits;
+  return object;
+}
+
 json::object to_json(const sampling::State& state) {
   json::object object;
   if (state.mirostat_mu) object["mirostat_mu"] = *state.mirostat_mu;
@@ -157,6 +166,8 @@ json::object step_record(int branch, const TraceStep& step) {
   object["draw"] = to_json(step.draw);
   object["gap"] = or_null(step.gap);
   object["near_tie"] = step.near_tie;
+  if (step.prediction) object["prediction"] = to_json(*step.prediction);
+  if (step.final_entropy_bits) object["final_entropy_bits"] = *step.final_entropy_bits;
   json::array candidates;
   for (const TraceCandidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
   object["candidates"] = std::move(candidates);

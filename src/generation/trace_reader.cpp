@@ -210,6 +210,16 @@ TraceCandidate candidate_in(Fields& fields, int n_vocab) {
   return candidate;
 }
 
+sampling::Prediction prediction_in(Fields& fields, int n_vocab) {
+  sampling::Prediction prediction;
+  prediction.entropy_bits = fields.number("entropy_bits", 0, kMaxNumber);
+  prediction.log_sum_exp = fields.number("log_sum_exp", -kMaxNumber, kMaxNumber);
+  prediction.probability = fields.number("probability", 0, 1);
+  if (fields.has("rank")) prediction.rank = fields.whole("rank", 0, static_cast<uint64_t>(n_vocab) - 1);
+  if (fields.has("surprise_bits")) prediction.surprise_bits = fields.number("surprise_bits", 0, kMaxNumber);
+  return prediction;
+}
+
 sampling::State state_in(Fields& fields) {
   sampling::State state;
   const auto read = [&](std::string_view name, std::optional<double>& value) {
@@ -251,6 +261,10 @@ TraceStep step_in(Fields& fields, int n_vocab) {
   step.draw = fields.in("draw", [=](Fields& draw) { return draw_in(draw, n_vocab); });
   step.gap = fields.number_or_null("gap");
   step.near_tie = fields.boolean("near_tie");
+  if (fields.has("prediction"))
+    step.prediction = fields.in("prediction", [=](Fields& one) { return prediction_in(one, n_vocab); });
+  if (fields.has("final_entropy_bits"))
+    step.final_entropy_bits = fields.number("final_entropy_bits", 0, kMaxNumber);
   step.candidates = fields.each("candidates", [=](Fields& one) { return candidate_in(one, n_vocab); });
   if (fields.has("state")) step.state = fields.in("state", state_in);
   step.ms = fields.number("ms", 0, kMaxNumber);

@@ -116,6 +116,21 @@ void compare_draw(Comparison& all, const sampling::Draw& made, const sampling::D
   all.equal("the draw's margin", made.margin, recorded.margin);
 }
 
+/// Early traces have none.
+void compare_prediction(Comparison& all, const TraceStep& made, const TraceStep& recorded) {
+  if (made.prediction && recorded.prediction) {
+    const sampling::Prediction& now = *made.prediction;
+    const sampling::Prediction& then = *recorded.prediction;
+    all.equal("the prediction's entropy_bits", now.entropy_bits, then.entropy_bits);
+    all.equal("the prediction's log_sum_exp", now.log_sum_exp, then.log_sum_exp);
+    all.equal("the prediction's probability", now.probability, then.probability);
+    all.equal("the prediction's rank", now.rank, then.rank);
+    all.equal("the prediction's surprise_bits", now.surprise_bits, then.surprise_bits);
+  }
+  if (recorded.final_entropy_bits)
+    all.equal("final_entropy_bits", made.final_entropy_bits, recorded.final_entropy_bits);
+}
+
 void compare_state(Comparison& all, const sampling::State& made, const sampling::State& recorded) {
   all.equal("the state mirostat_mu", made.mirostat_mu, recorded.mirostat_mu);
   all.equal("the state adaptive_sum", made.adaptive_sum, recorded.adaptive_sum);
@@ -143,6 +158,10 @@ TraceStep traced_step(const StepView& view, const sampling::Settings& settings, 
   step.draw = view.draw;
   step.gap = sampling::gap_of(view.watched->best);
   step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
+  auto prediction = sampling::prediction_of(view.logits, view.token);
+  assert(prediction.ok() && "the chain has taken these logits");
+  step.prediction = std::move(prediction).value();
+  step.final_entropy_bits = sampling::entropy_bits(view.chain.candidates);
   step.candidates = traced(view, top, piece_of);
   step.state = view.state;
   return step;
@@ -166,6 +185,7 @@ std::optional<std::string> difference(const TraceStep& made, const TraceStep& re
   all.differs_if(made.text != recorded.text, "the text is another");
   all.equal("the gap", made.gap, recorded.gap);
   all.equal("near_tie", made.near_tie, recorded.near_tie);
+  compare_prediction(all, made, recorded);
   const auto [one, other] = std::mismatch(made.candidates.begin(), made.candidates.end(),
                                           recorded.candidates.begin(), recorded.candidates.end());
   all.differs_if(other != recorded.candidates.end(),

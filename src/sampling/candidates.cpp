@@ -14,6 +14,24 @@ namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
+constexpr size_t kLanes = 16;
+using Lanes = std::array<double, kLanes>;
+
+void add_to(Lanes& lanes, std::span<const double> terms) {
+  size_t i = 0;
+  for (; i + kLanes <= terms.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += terms[i + lane];
+  }
+  for (; i < terms.size(); ++i) lanes[i % kLanes] += terms[i];
+}
+
+double joined(Lanes lanes) {
+  for (size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
 }  // namespace
 
 Candidates::Candidates(Row row) : standing_(row.standing()) {
@@ -100,7 +118,6 @@ void Candidates::for_each_block(const F& f) const {
 /// are cut, else by id in 16 lanes.
 template <typename F>
 double Candidates::sum_of(const F& f) const {
-  constexpr size_t kLanes = 16;
   const double best = logits_.front();
   const auto terms_of = [&](std::span<double> logits) {
     for (double& logit : logits) logit -= best;
@@ -111,19 +128,12 @@ double Candidates::sum_of(const F& f) const {
     terms_of(terms);
     return std::accumulate(terms.begin(), terms.end(), 0.0);
   }
-  std::array<double, kLanes> lanes{};
+  Lanes lanes{};
   for_each_block([&](std::span<double> logits) {
     terms_of(logits);
-    size_t i = 0;
-    for (; i + kLanes <= logits.size(); i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += logits[i + lane];
-    }
-    for (; i < logits.size(); ++i) lanes[i % kLanes] += logits[i];
+    add_to(lanes, logits);
   });
-  for (size_t half = kLanes / 2; half > 0; half /= 2) {
-    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
+  return joined(lanes);
 }
 
 double Candidates::total_weight() const {
@@ -152,12 +162,17 @@ std::optional<double> Candidates::probability_of(int32_t id) const {
 
 double Candidates::entropy() const {
   std::vector<double> weights;
-  const double sum = sum_of([&weights](std::span<double> below) {
+  Lanes totals{};  // of the weights, so that they need not be made again
+  const double sum = sum_of([&](std::span<double> below) {
     weights.assign(below.begin(), below.end());
     exp_nonpositive(weights);
+    add_to(totals, weights);
     for (size_t i = 0; i < below.size(); ++i) below[i] = weights[i] > 0 ? -weights[i] * below[i] : 0;
   });
-  return sum / total_weight() + log_positive(total_weight());
+  if (total_weight_ == 0) {
+    total_weight_ = cut_ ? std::accumulate(weights.begin(), weights.end(), 0.0) : joined(totals);
+  }
+  return sum / total_weight_ + log_positive(total_weight_);
 }
 
 double Candidates::standard_deviation() const {

@@ -19,7 +19,10 @@ inline double exp_nonpositive(double x) {
   constexpr double kLn2Low = 1.90821492927058770002e-10;
   constexpr double kRound = 0x1.8p52;  // adding it leaves the nearest integer in the low bits
   constexpr double kSmallest = -708.0;
-  const double clamped = x < kSmallest ? kSmallest : x;
+  // All ones but below the smallest. By bits: to GCC 12 a choice between doubles is a branch, and loops with
+  // one are not made into vectors for AVX2.
+  const uint64_t kept = uint64_t{std::bit_cast<uint64_t>(x) > std::bit_cast<uint64_t>(kSmallest)} - 1;
+  const double clamped = std::bit_cast<double>(std::bit_cast<uint64_t>(x) & kept);
   const double shifted = clamped * kLog2E + kRound;
   const double n = shifted - kRound;
   const double r = (clamped - n * kLn2High) - n * kLn2Low;
@@ -37,8 +40,7 @@ inline double exp_nonpositive(double x) {
   sum = sum * r + 0.5;
   sum = sum * (r * r) + r;
   const double power = std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) + 1023) << 52);
-  const double result = (1.0 + sum) * power;
-  return x < kSmallest ? 0.0 : result;
+  return std::bit_cast<double>(std::bit_cast<uint64_t>((1.0 + sum) * power) & kept);
 }
 
 /// The same, bit for bit, of each value in its place.

@@ -33,6 +33,9 @@ inline TraceStep sample_step(int index) {
   step.draw.margin = 1e-9;
   step.gap = 0.1;
   step.near_tie = true;
+  if (index == 0) step.prediction = {3.3, 9.824023684587937, 0.1, 2, 3.321928094887362};
+  if (index == 1) step.prediction = {3.3, -1e-3, 0, {}, {}};  // a token that the model rules out
+  if (index != 2) step.final_entropy_bits = 0.9;
   step.candidates = {{3, " the", 1.25, 1.0 / 3, ""}, {8, "\xFF", -2, 0, "xtc"}};
   if (index != 0) step.state.mirostat_mu = 9.824023684587937;
   step.ms = 0.5;

@@ -170,6 +170,34 @@ def test_stages_probabilities_and_draws_follow_from_the_logits(model, tmp_path):
         assert draw["margin"] == min((abs(draw["u"] - edge) for edge in edges), default=1)
         assert step["gap"] == row[order[0]] - row[order[1]]
         assert step["near_tie"] == (draw["margin"] < 0.001)
+        assert_is_prediction(step["prediction"], row, step["token"])
+        assert step["final_entropy_bits"] == pytest.approx(-(final * np.log2(final)).sum(), abs=1e-12)
+
+
+def assert_is_prediction(prediction: dict, logits: np.ndarray, token: int) -> None:
+    """Of the softmax of all logits; -infinity rules out."""
+    normalizer = np.logaddexp.reduce(logits)
+    logs = (logits - normalizer) / np.log(2)
+    shares = np.exp2(logs)
+    entropy = -(shares[shares > 0] * logs[shares > 0]).sum()
+    assert prediction["entropy_bits"] == pytest.approx(entropy, rel=1e-12)
+    assert prediction["log_sum_exp"] == pytest.approx(normalizer, rel=1e-12)
+    assert prediction["probability"] == pytest.approx(shares[token], rel=1e-10)
+    better = (logits > logits[token]) | ((logits == logits[token]) & (np.arange(len(logits)) < token))
+    assert prediction["rank"] == np.count_nonzero(better)
+    assert prediction["surprise_bits"] == pytest.approx(-logs[token], rel=1e-12)
+
+
+def test_a_prediction_is_of_the_token_taken(model, tmp_path):
+    trace = record(model, tmp_path, "--temperature", "0")
+    more = ["--trace-logits", tmp_path / "run.f32"]
+    good(pellucid("branch", trace, "--at", "3", "--take", "id:9", "--set", "logit_bias=5=-inf", *more))
+    logits = np.fromfile(tmp_path / "run.f32", "<f4").reshape(-1, records(trace)[0]["model"]["n_vocab"]).astype(np.float64)
+    taken, *others = steps(trace, 1)
+    assert (taken["token"], taken["taken"]) == (9, True)
+    assert taken["prediction"]["rank"] > 0
+    for step in (taken, *others):
+        assert_is_prediction(step["prediction"], logits[step["logits_row"]], step["token"])
 
 
 def test_tracing_and_speculation_change_no_token(model, tmp_path):
@@ -227,6 +255,10 @@ EDITS = [
     (lambda step: step.update(text="x"), "step 5: the text is another"),
     (lambda step: step["candidates"][3].update(probability=0.125), "step 5: candidate 3 is another"),
     (lambda step: step.update(near_tie=not step["near_tie"]), "step 5: near_tie is"),
+    (lambda step: step["prediction"].update(rank=7), "step 5: the prediction's rank is"),
+    (lambda step: step["prediction"].update(entropy_bits=1), "step 5: the prediction's entropy_bits is"),
+    (lambda step: step["prediction"].pop("surprise_bits"), "step 5: the prediction's surprise_bits is"),
+    (lambda step: step.update(final_entropy_bits=0.5), "step 5: final_entropy_bits is"),
 ]
 
 
@@ -242,6 +274,15 @@ def test_an_edited_trace_is_found_out(model, tmp_path, edit, words):
 def test_a_trace_that_was_only_reformatted_is_the_same(model, tmp_path):
     trace = record(model, tmp_path)
     rewrite(trace, records(trace))
+    good(pellucid("replay", trace))
+
+
+def test_a_trace_from_before_predictions_were_recorded_replays(model, tmp_path):
+    trace = record(model, tmp_path)
+    older = records(trace)
+    for step in older[1:-1]:
+        del step["prediction"], step["final_entropy_bits"]
+    rewrite(trace, older)
     good(pellucid("replay", trace))
 
 

@@ -42,6 +42,9 @@ BAD = {
     "a token too many": (lambda text: text.replace(b'"token":', b'"token":99999', 1), "line 2: token is"),
     "a huge number": (lambda text: text.replace(b'"ms":', b'"ms":1e999', 1), "line 2: no JSON"),
     "a setting": (lambda text: text.replace(b'"top_p":9.5E-1', b'"top_p":9.5'), "line 1: setting top_p"),
+    "a rank that cannot be": (lambda text: text.replace(b'"rank":', b'"rank":99999', 1), "line 2: "),
+    "a prediction that is none": (lambda text: re.sub(rb'"prediction":', b'"prediction":1,"x":', text, count=1), "line 2: prediction is"),
+    "an entropy below none": (lambda text: text.replace(b'"final_entropy_bits":', b'"final_entropy_bits":-', 1), "line 2: final_entropy_bits"),
     "half a character": (lambda text: text.replace(b'"piece":"', b'"piece":"\xc3', 1), "line 2: no JSON"),
     "a null byte": (lambda text: text.replace(b"{", b"\0{", 1), "line 1: no JSON"),
 }
