@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/beams/hf.txt: the texts and scores that transformers' own generate() finds by beam search. Run
-like golden_samplers.py.
+"""Writes tests/golden/beams/hf.txt and draws.txt: the texts and scores that transformers' own generate() finds by beam
+search and by beam sampling. Run like golden_samplers.py.
 
     VENV/bin/python scripts/golden_beams.py [--cases 420] [-o FOLDER]
 
@@ -8,9 +8,14 @@ The model is a table: the logits after a text are a function of its last two tok
 in another language can make the same ones (tests/generation/beam_table.h). A case is left out where logits that differ
 by what float32 cannot resolve give other texts, or where transformers, for want of candidates, counts texts that it
 rules out itself: their scores are near -1e9.
+
+Beam sampling draws with torch.multinomial, whose numbers nobody else has. It is replaced by successive draws without
+putting back from numbers of Philox4x32-10, as src/generation/beam_candidates.h describes them; all else is
+transformers'.
 """
 
 import argparse
+import functools
 import itertools
 import pathlib
 import random
@@ -25,6 +30,8 @@ from transformers.modeling_outputs import CausalLMOutput
 import golden_cases as golden
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "beams"
+WORD = 0xFFFFFFFF
+CONSUMER = 2  # of random numbers: beams
 RULED_OUT = -1e5  # real scores are far above
 NOISE = 3e-6  # on logits of up to 16
 
@@ -73,6 +80,44 @@ class TableModel(PreTrainedModel, GenerationMixin):
         return {"input_ids": input_ids}
 
 
+def philox(key, counter):
+    """Salmon et al. 2011: ten rounds of Philox4x32."""
+    key, counter = list(key), list(counter)
+    for _ in range(10):
+        first, second = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
+        counter = [second >> 32 ^ counter[1] ^ key[0], second & WORD, first >> 32 ^ counter[3] ^ key[1], first & WORD]
+        key = [key[0] + 0x9E3779B9 & WORD, key[1] + 0xBB67AE85 & WORD]
+    return counter
+
+
+class Draws:
+    """In place of torch.multinomial: one call a step."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.step = 0
+
+    def number(self, index):
+        words = philox((self.seed & WORD, self.seed >> 32), (self.step, index, 0, CONSUMER << 24))
+        return ((words[1] << 32 | words[0]) >> 11) / 2**53
+
+    def __call__(self, n_beams, probabilities, num_samples):
+        rows = probabilities[0].double().numpy().reshape(n_beams, -1)
+        ids = np.concatenate([i * rows.shape[1] + np.argsort(-row, kind="stable") for i, row in enumerate(rows)])
+        weights = rows.reshape(-1)[ids]
+        drawn = []
+        for index in range(num_samples):
+            ends = np.cumsum(weights)
+            if ends[-1] > 0:
+                hit = int(np.searchsorted(ends, self.number(index) * ends[-1], side="right"))
+            else:
+                hit = next(i for i in range(len(ids)) if ids[i] not in drawn)  # ruled out, all of them
+            drawn.append(int(ids[hit]))
+            weights[hit] = 0
+        self.step += 1
+        return torch.tensor([drawn])
+
+
 def maybe(rng, share, value):
     return value if rng.random() < share else None
 
@@ -109,6 +154,25 @@ def choose(rng, seed):
     return case
 
 
+def choose_draws(rng, seed):
+    case = choose(rng, seed)
+    case["draw_seed"] = rng.getrandbits(40)
+    settings = {
+        "temperature": maybe(rng, 0.5, rng.choice([0.5, 0.8, 1.5])),
+        "top_k": maybe(rng, 0.5, rng.choice([1, 2, 5, 10])),
+        "top_p": maybe(rng, 0.4, rng.choice([0.3, 0.7, 0.95])),
+        "min_p": maybe(rng, 0.2, rng.choice([0.05, 0.3, 0.9])),
+        "typical_p": maybe(rng, 0.2, rng.choice([0.2, 0.7])),
+        "epsilon_cutoff": maybe(rng, 0.15, rng.choice([0.01, 0.3])),
+        "eta_cutoff": maybe(rng, 0.15, rng.choice([0.01, 0.3])),
+    }
+    case["settings"] |= {name: value for name, value in settings.items() if value is not None}
+    return case
+
+
+WARPERS = ["temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"]
+
+
 def options_of(case):
     given = case["settings"]
     early = {"false": False, "true": True, "never": "never"}[case["early_stopping"]]
@@ -127,6 +191,9 @@ def options_of(case):
         "suppress_tokens": given.get("suppress_tokens"),
         "exponential_decay_length_penalty": given.get("length_decay") if case["end_ids"] else None,
     }
+    if "draw_seed" in case:
+        options |= {"do_sample": True, "top_k": 0, "top_p": 1.0}
+        options |= {name: given[name] for name in WARPERS if name in given}
     if "logit_bias" in given:
         options["sequence_bias"] = [[list(ids), bias] for ids, bias in given["logit_bias"].items()]
     return {name: value for name, value in options.items() if value is not None}
@@ -136,14 +203,15 @@ def texts_of(case, noise=0):
     """[(tokens, score)], best first."""
     model = TableModel(Table(case, noise)).eval()
     prompt = torch.tensor([case["prompt"]])
+    if "draw_seed" in case:
+        torch.multinomial = functools.partial(Draws(case["draw_seed"]), case["beams"])
     done = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
         return_dict_in_generate=True,
         output_scores=True,
         use_cache=False,
-        do_sample=False,
-        **options_of(case),
+        **{"do_sample": False} | options_of(case),
     )
     texts = []
     for sequence, score, beams in zip(done.sequences, done.sequences_scores, done.beam_indices, strict=True):
@@ -160,14 +228,17 @@ def ties(texts):
 
 
 def result_of(case):
-    """None where rounding decides, or texts that are ruled out."""
-    texts = texts_of(case)
+    """None where rounding decides, or texts that are ruled out; or where nothing may follow a beam, which is NaN."""
+    try:
+        texts = texts_of(case)
+    except ValueError:
+        return None
     real = [(tokens, score) for tokens, score in texts if score > RULED_OUT]
     if ties(real):
         return None
     if not real or (len(real) < len(texts) and case["early_stopping"] == "true"):
         return None
-    for noise in (1, 2):
+    for noise in (1, 2, 3, 4):
         others = [tokens for tokens, score in texts_of(case, noise) if score > RULED_OUT]
         if others != [tokens for tokens, _ in real]:
             return None
@@ -200,6 +271,18 @@ def line_of(case, texts):
     return " ".join(head) + " | " + " ".join(f"{ids_text(tokens)}:{score:.9g}" for tokens, score in texts)
 
 
+def write(path, choose_case, count):
+    rng = random.Random(20261127)
+    lines = []
+    for seed in range(count):
+        case = choose_case(rng, seed)
+        texts = result_of(case)
+        if texts is not None:
+            lines.append(line_of(case, texts))
+    head = f"# transformers {transformers.__version__}, {len(lines)} of {count} cases (scripts/golden_beams.py)"
+    path.write_text("\n".join([head, *lines]) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=420)
@@ -207,16 +290,9 @@ def main():
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
     warnings.simplefilter("ignore")  # of lengths that cannot be: they are part of the cases
-    rng = random.Random(20261127)
-    lines = []
-    for seed in range(arguments.cases):
-        case = choose(rng, seed)
-        texts = result_of(case)
-        if texts is not None:
-            lines.append(line_of(case, texts))
     arguments.output.mkdir(parents=True, exist_ok=True)
-    head = f"# transformers {transformers.__version__}, {len(lines)} of {arguments.cases} cases (scripts/golden_beams.py)"
-    (arguments.output / "hf.txt").write_text("\n".join([head, *lines]) + "\n")
+    write(arguments.output / "hf.txt", choose, arguments.cases)
+    write(arguments.output / "draws.txt", choose_draws, arguments.cases)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,8 @@ Result<int> explain_model(const ExplainCommand& command) {
 Result<int> explain_beams(const ExplainCommand& command) {
   PELLUCID_TRY(ModelRun run, prepare(command));
   run.options.max_tokens = std::max(command.steps, generation::GenerateOptions{}.max_tokens);
-  run.options.settings = generation::beam_settings(run.options.settings);
+  const generation::BeamOptions options = command.beams.options();
+  run.options.settings = generation::beam_settings(run.options.settings, options.choosing);
   generation::Engine& engine = *run.loaded.engine;
   const ReportStyle style = report_style(command.colour, command.width);
   const std::vector<PromptToken> prompt = shown(engine.tokenizer(), run.prompt);
@@ -243,13 +244,13 @@ Result<int> explain_beams(const ExplainCommand& command) {
     return written.ok() && step.index + 1 < command.steps;
   };
   PELLUCID_TRY(const generation::BeamTexts found,
-               generation::generate_beams(engine, run.prompt, run.options, command.beams.options(), observe));
+               generation::generate_beams(engine, run.prompt, run.options, options, observe));
   PELLUCID_CHECK(written);
   if (!text) {
     boost::json::object report = head_of(run, prompt, found.texts.front().generation);
     report["steps"] = std::move(steps);
     report["beams"] = beam_texts_json(found);
-    report["beam_search"] = beam_options_json(command.beams.options());
+    report["beam_search"] = beam_options_json(options);
     PELLUCID_CHECK(write_json(report));
   }
   return interrupt.raised() ? kInterrupted : 0;

@@ -143,6 +143,7 @@ boost::json::object candidate_json(const BeamStepView& step, size_t i, const Tok
                              {"token", replaced_utf8(label(one.token))},
                              {"logprob", logprob_of(step, one)},
                              {"sum_logprob", one.sum},
+                             {"u", one.u ? boost::json::value(*one.u) : boost::json::value(nullptr)},
                              {"ends", one.ends},
                              {"fate", std::string(generation::to_string(step.fates[i]))},
                              {"becomes", nullptr},

@@ -23,9 +23,9 @@ std::string beam_step_text(const generation::BeamStepView& step, const TokenLabe
 
 /// The same at full precision.
 /// - `step`; `beams`: {`sum_logprob`, `tokens`, `text`}; `done`.
-/// - `candidates`: {`parent` (index of `beams`), `id`, `token`, `logprob`, `sum_logprob`, `ends`, `fate`
-///   (goes_on, finishes, outscored, too_low, crowded), `becomes` (its place among the beams of the next step,
-///   or null), `score` (where the text ends with it, or null), `reason`}.
+/// - `candidates`: {`parent` (index of `beams`), `id`, `token`, `logprob`, `sum_logprob`, `u` (what drew it;
+///   or null), `ends`, `fate` (goes_on, finishes, outscored, too_low, crowded), `becomes` (its place among
+///   the beams of the next step, or null), `score` (where the text ends with it, or null), `reason`}.
 /// - `finished`: {`score`, `sum_logprob`, `tokens`, `text`}, best first.
 boost::json::object beam_step_json(const generation::BeamStepView& step, const TokenLabel& label);
 

@@ -177,8 +177,8 @@ Result<int> generate_several(const GenerateCommand& command, GenerateRun& run) {
 Result<int> generate_with_beams(const GenerateCommand& command, GenerateRun& run) {
   const InterruptFlag interrupt;
   run.options.cancelled = [&interrupt] { return interrupt.raised(); };
-  run.options.settings = generation::beam_settings(run.options.settings);
   const generation::BeamOptions options = command.strategy.beams.options();
+  run.options.settings = generation::beam_settings(run.options.settings, options.choosing);
   PELLUCID_TRY(const generation::BeamTexts found,
                generation::generate_beams(*run.loaded.engine, run.prompt, run.options, options));
   if (command.format == Format::kText) {

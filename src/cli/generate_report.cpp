@@ -88,7 +88,8 @@ std::string samples_text(const generation::Samples& samples, const std::vector<s
 boost::json::object beam_options_json(const generation::BeamOptions& asked) {
   return {{"beams", asked.beams},
           {"length_penalty", asked.length_penalty},
-          {"early_stopping", std::string(generation::to_string(asked.early_stopping))}};
+          {"early_stopping", std::string(generation::to_string(asked.early_stopping))},
+          {"sampling", asked.choosing == generation::BeamChoosing::kDraw}};
 }
 
 boost::json::array beam_texts_json(const generation::BeamTexts& found) {

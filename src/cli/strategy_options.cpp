@@ -25,6 +25,7 @@ generation::BeamOptions BeamChoice::options() const {
   generation::BeamOptions made{.beams = beams};
   made.length_penalty = length_penalty.value_or(made.length_penalty);
   made.early_stopping = early_stopping.value_or(made.early_stopping);
+  if (sampling) made.choosing = generation::BeamChoosing::kDraw;
   return made;
 }
 
@@ -53,6 +54,10 @@ void add_beam_options(CLI::App& command, BeamChoice& choice) {
                           {"true", static_cast<int>(EarlyStopping::kTrue)},
                           {"never", static_cast<int>(EarlyStopping::kNever)}}))
       ->type_name("WHEN")
+      ->group(kBeamGroup);
+  command
+      .add_flag("--beam-sampling", choice.sampling,
+                "draw the candidates of a step, by their sums, in place of taking the best")
       ->group(kBeamGroup);
 }
 
@@ -122,13 +127,15 @@ Result<void> check(const BeamChoice& choice, const SamplingOptions& sampling) {
     if (choice.length_penalty) return refused("--length-penalty", why);
     if (choice.early_stopping) return refused("--early-stopping", why);
     if (choice.best) return refused("--best", why);
+    if (choice.sampling) return refused("--beam-sampling", why);
     return {};
   }
+  if (choice.sampling) return {};
   for (const auto& [name, value] : sampling.given) {
     for (const sampling::StageRow& stage : sampling::stages()) {
       if (generation::shapes_draws(stage.id) &&
           std::ranges::find(stage.settings, name, &sampling::SettingRow::name) != stage.settings.end())
-        return refused(option_of(name), "a beam search takes the likeliest and draws nothing");
+        return refused(option_of(name), "a beam search takes the likeliest; --beam-sampling draws");
     }
   }
   return {};

@@ -15,13 +15,14 @@ struct BeamChoice {
   int beams = 1;  // 1: none
   std::optional<double> length_penalty;
   std::optional<generation::EarlyStopping> early_stopping;
+  bool sampling = false;
   std::optional<int> best;  // how many of its texts are shown
 
   [[nodiscard]] bool wanted() const { return beams > 1; }
   [[nodiscard]] generation::BeamOptions options() const;
 };
 
-/// --beams, --length-penalty, --early-stopping.
+/// --beams, --length-penalty, --early-stopping, --beam-sampling.
 void add_beam_options(CLI::App& command, BeamChoice& choice);
 
 struct StrategyOptions {
@@ -46,8 +47,8 @@ struct Beside {
 /// Refuses what makes no sense together. Errors: kUsage.
 Result<void> check(const StrategyOptions& options, const Beside& beside);
 
-/// Refuses options of a beam search without one, and settings of draws with one: it draws nothing. Errors:
-/// kUsage.
+/// Refuses options of a beam search without one, and settings of draws with one that draws
+/// nothing. Errors: kUsage.
 Result<void> check(const BeamChoice& choice, const SamplingOptions& sampling);
 
 }  // namespace pellucid::cli

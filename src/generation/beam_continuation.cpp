@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "generation/beam_candidates.h"
 #include "sampling/log_softmax.h"
 #include "sampling/registry.h"
 
@@ -14,13 +13,16 @@ bool shapes_draws(sampling::StageId stage) {
   return group == sampling::StageGroup::kBasic || group == sampling::StageGroup::kTruncation;
 }
 
-sampling::Settings beam_settings(sampling::Settings settings) {
-  std::erase_if(settings.order, shapes_draws);
+sampling::Settings beam_settings(sampling::Settings settings, BeamChoosing choosing) {
+  if (choosing == BeamChoosing::kBest) std::erase_if(settings.order, shapes_draws);
   return settings;
 }
 
 BeamContinuation::BeamContinuation(const BeamRules& rules, BeamStart start, BeamObserver observer)
     : search_(rules), start_(std::move(start)), observer_(std::move(observer)) {
+  // Whichever tokens end a text, one more is left to go on with.
+  if (start_.choosing == BeamChoosing::kDraw)
+    start_.chooser.leave_at_least(std::max<size_t>(2, start_.stop_ids.size() + 1));
   texts_.push_back({start_.chooser, start_.tail});
 }
 
@@ -49,6 +51,14 @@ Result<bool> BeamContinuation::look(size_t beam, std::span<const float> row) {
   return false;
 }
 
+std::vector<BeamCandidate> BeamContinuation::choose(std::span<const BeamNext> beams) const {
+  const size_t count = BeamSearch::candidates_of(search_.rules().beams, start_.stop_ids.size());
+  if (start_.choosing == BeamChoosing::kBest) return best_candidates(beams, count);
+  sampling::Context address = start_.chooser.context();
+  address.step = static_cast<uint64_t>(index_);
+  return drawn_candidates(beams, count, address);
+}
+
 Result<std::vector<BeamCandidate>> BeamContinuation::candidates(std::span<const float> logits) {
   const std::vector<Beam>& running = search_.running();
   const size_t n_vocab = logits.size() / running.size();
@@ -57,8 +67,7 @@ Result<std::vector<BeamCandidate>> BeamContinuation::candidates(std::span<const 
     PELLUCID_TRY(const bool any, look(i, logits.subspan(i * n_vocab, n_vocab)));
     next.push_back({running[i].sum, any ? &texts_[i].chooser.chain().candidates : nullptr});
   }
-  std::vector<BeamCandidate> all =
-      best_candidates(next, BeamSearch::candidates_of(search_.rules().beams, start_.stop_ids.size()));
+  std::vector<BeamCandidate> all = choose(next);
   if (all.empty() && search_.finished().empty()) return *dead_end_;
   for (BeamCandidate& one : all) {
     PELLUCID_TRY(one.ends, ends(texts_[one.parent], one.token));

@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "base/error.h"
+#include "generation/beam_candidates.h"
 #include "generation/beam_search.h"
 #include "generation/chooser.h"
 #include "generation/text_tail.h"
 #include "sampling/settings.h"
 
 namespace pellucid::generation {
+
+/// Which candidates of a step there are: the best; or as many drawn, without putting back.
+enum class BeamChoosing : uint8_t { kBest, kDraw };
 
 /// What the search is made of besides its rules.
 struct BeamStart {
@@ -27,13 +31,14 @@ struct BeamStart {
   TextTail tail;                  // with the stop strings, empty
   bool has_stop_strings = false;
   std::function<std::string_view(int32_t)> piece;  // bytes of a token; asked where there are stop strings
+  BeamChoosing choosing = BeamChoosing::kBest;
 };
 
 /// Whether a stage is there for draws: temperature and what cuts the unlikely, but no penalty or ban.
 bool shapes_draws(sampling::StageId stage);
 
-/// The settings of a beam search, which draws nothing: without those stages.
-sampling::Settings beam_settings(sampling::Settings settings);
+/// The settings of a beam search: without those stages where nothing is drawn.
+sampling::Settings beam_settings(sampling::Settings settings, BeamChoosing choosing);
 
 /// One step as it happened. Views are valid during the call.
 struct BeamStepView {
@@ -65,6 +70,7 @@ class BeamContinuation {
     Chooser chooser;
     TextTail tail;
   };
+  [[nodiscard]] std::vector<BeamCandidate> choose(std::span<const BeamNext> beams) const;
   Result<bool> look(size_t beam, std::span<const float> row);
   Result<std::vector<BeamCandidate>> candidates(std::span<const float> logits);
   [[nodiscard]] Result<bool> ends(const Text& text, int32_t token) const;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ struct BeamCandidate {
   int32_t token = 0;
   double sum = 0;  // the beam's with this token's
   bool ends = false;
+  std::optional<double> u;  // the number that drew it, where it was drawn
 };
 
 /// What becomes of a candidate.

@@ -17,21 +17,23 @@ Error out_of_range(std::string_view name, double value, double low, double high)
           fmt::format("{} is not in {} .. {}", value, low, high)};
 }
 
-Result<void> check(const BeamOptions& beams) {
+Result<void> check(const BeamOptions& beams, const sampling::Settings& settings) {
   if (beams.beams < 1 || beams.beams > BeamOptions::kMostBeams)
     return out_of_range("beams", beams.beams, 1, BeamOptions::kMostBeams);
   const double low = BeamOptions::kLeastLengthPenalty;
   const double high = BeamOptions::kMostLengthPenalty;
   if (!(beams.length_penalty >= low && beams.length_penalty <= high))
     return out_of_range("length penalty", beams.length_penalty, low, high);
+  if (beams.choosing == BeamChoosing::kDraw && settings.temperature == 0)
+    return Error{ErrorCode::kUsage, "setting temperature", "at 0 there is nothing to draw for beams"};
   return {};
 }
 
 Result<BeamStart> start_of(const Engine& engine, std::span<const int32_t> prompt,
-                           const GenerateOptions& options) {
+                           const GenerateOptions& options, BeamChoosing choosing) {
   if (std::ranges::any_of(options.stop, &std::string::empty))
     return Error{ErrorCode::kUsage, "invalid stop string", "it is empty, and every text holds the empty one"};
-  const sampling::Settings settings = beam_settings(options.settings);
+  const sampling::Settings settings = beam_settings(options.settings, choosing);
   PELLUCID_TRY(Chooser chooser,
                Chooser::make(engine.tokenizer(), settings, options.seed, options.stream, prompt.size()));
   PELLUCID_TRY(std::optional<bridge::Guide> guide, guide_of(engine, settings));
@@ -43,6 +45,7 @@ Result<BeamStart> start_of(const Engine& engine, std::span<const int32_t> prompt
                   !options.stop.empty(),
                   [&engine](int32_t token) { return engine.tokenizer().piece(token); }};
   if (options.stop_at_end_of_turn) start.stop_ids = engine.tokenizer().stop_ids();
+  start.choosing = choosing;
   return start;
 }
 
@@ -98,8 +101,8 @@ std::string text_of(const Engine& engine, const GenerateOptions& options,
 Result<BeamTexts> generate_beams(Engine& engine, std::span<const int32_t> prompt,
                                  const GenerateOptions& options, const BeamOptions& beams,
                                  const BeamObserver& observer) {
-  PELLUCID_CHECK(check(beams));
-  PELLUCID_TRY(BeamStart begin, start_of(engine, prompt, options));
+  PELLUCID_CHECK(check(beams, options.settings));
+  PELLUCID_TRY(BeamStart begin, start_of(engine, prompt, options, beams.choosing));
   const int room = engine.options().n_ctx - static_cast<int>(prompt.size()) + 1;
   BeamContinuation continuation({.beams = beams.beams,
                                  .length_penalty = beams.length_penalty,

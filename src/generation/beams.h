@@ -19,6 +19,7 @@ struct BeamOptions {
   int beams = 4;
   double length_penalty = 1;  // kLeastLengthPenalty to kMostLengthPenalty
   EarlyStopping early_stopping = EarlyStopping::kFalse;
+  BeamChoosing choosing = BeamChoosing::kBest;
 
   static constexpr int kMostBeams = 64;
   static constexpr double kMostLengthPenalty = 10;
@@ -36,8 +37,9 @@ struct BeamTexts {
   Timings timings;
 };
 
-/// The texts that beam search finds, as transformers' generate() would. Of the options, speculate, watch and
-/// begun have no effect; of the settings, what beam_settings() leaves counts. Errors: as generate(), and
+/// The texts that beam search finds, as transformers' generate() would; where candidates are drawn, by
+/// (seed, stream, step). Of the options, speculate, watch and begun have no effect; of the settings, what
+/// beam_settings() leaves counts. Errors: as generate(), and
 /// kUsage (beam options out of range).
 Result<BeamTexts> generate_beams(Engine& engine, std::span<const int32_t> prompt,
                                  const GenerateOptions& options, const BeamOptions& beams,

@@ -43,6 +43,9 @@ class Chooser {
   /// True where the guide says that nothing can follow.
   [[nodiscard]] bool ended() const { return guide_ && guide_->ended(); }
 
+  /// However far the stages would cut, this many candidates are left.
+  void leave_at_least(size_t least) { context_.least = least; }
+
   /// Of each step, the `top` best logits; 0: none.
   void watch(size_t top) { watched_.top = top; }
 

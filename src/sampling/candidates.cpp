@@ -230,11 +230,11 @@ void Candidates::set_logits(std::vector<double> logits) {
 }
 
 void Candidates::keep_ranks(size_t begin, size_t end) {
-  end = std::clamp<size_t>(end, 1, size());
+  end = std::clamp<size_t>(std::max(end, begin + least_), 1, size());
+  begin = std::min(begin, end - std::min(end, least_));
   rank_to(end);
   leave_row();
   cut_ = true;
-  begin = std::min(begin, end - 1);
   standing_ = end - begin;
   const auto keep = [&](auto& list) {
     list.resize(end);

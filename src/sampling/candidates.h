@@ -73,10 +73,14 @@ class Candidates {
   /// Replaces every logit, and orders anew.
   void set_logits(std::vector<double> logits);
 
-  /// Drops all but the `count` best; at least one stays.
+  /// From here on, no cut leaves fewer than this, but that of apply().
+  void leave_at_least(size_t least) { least_ = least; }
+  [[nodiscard]] size_t least() const { return least_; }
+
+  /// Drops all but the `count` best; at least least() stay, as in the others.
   void keep_best(size_t count) { keep_ranks(0, count); }
 
-  /// Drops all but the ranks [begin, end); one at least stays.
+  /// Drops all but the ranks [begin, end), or as many more beside them as have to stay.
   void keep_ranks(size_t begin, size_t end);
 
   /// Drops who has a lower probability than this. The best stays, and who equals it.
@@ -101,6 +105,7 @@ class Candidates {
   mutable std::vector<int32_t> ids_;  // the best, as many as are ranked
   mutable std::vector<double> logits_;
   size_t standing_ = 0;
+  size_t least_ = 1;
   bool cut_ = false;                        // by a stage
   mutable std::shared_ptr<const Row> row_;  // while not all are ranked
   mutable std::vector<double> divisors_;    // of the row's logits

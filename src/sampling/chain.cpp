@@ -47,14 +47,15 @@ Result<StageReport> run_edits(const StageRow& stage, const StageInput& input, co
 
 /// What the stages from `next` on need: the bound of the first one that has one, if only stages that treat
 /// each logit by itself run before it.
-Enough enough_for(std::span<const StageId> rest, const Settings& settings) {
+Enough enough_for(std::span<const StageId> rest, const Settings& settings, size_t least) {
   double divisor = 1;
   for (const StageId id : rest) {
     const StageRow& stage = row(id);
     if (is_identity(settings, stage)) continue;
     if (stage.enough != nullptr) {
       Enough enough = stage.enough(settings);
-      enough.below *= divisor;
+      enough.below = least == 1 ? enough.below * divisor : std::numeric_limits<double>::infinity();
+      if (enough.best != 0) enough.best = std::max(enough.best, least);
       if (!enough.all()) return enough;
     }
     if (!stage.pointwise) break;
@@ -132,12 +133,13 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     note(watched, result.reports, [&](int32_t id) { return logit(id) != kRuledOut; });
   }
   const size_t standing = row_of_logits.standing();
-  const Enough enough = enough_for(rest, settings);
+  const Enough enough = enough_for(rest, settings, context.least);
   if (enough.all() && standing > kLarge) {
     result.candidates = Candidates(std::move(row_of_logits));
   } else {
     result.candidates = Candidates(row_of_logits.select(enough), standing);
   }
+  result.candidates.leave_at_least(context.least);
   for (const StageId id : rest) {
     if (!reported(id, settings)) continue;
     PELLUCID_TRY(StageReport report, run_stage(id, input, result.candidates));

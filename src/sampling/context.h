@@ -21,6 +21,7 @@ struct Context {
   std::span<const TokenIds> breakers;  // what DRY doesn't match across; none empty, ordered by last token
   std::span<const uint32_t> allowed;   // a TokenSet (row.h): what the structure of the output lets come next
   std::span<const int32_t> watermark_table;  // selfhash's (watermark.h); empty: the stage makes it
+  size_t least = 1;  // candidates that a stage leaves at least, however far it would cut
   uint64_t seed = 0;
   uint64_t stream = 0;  // below 2^56
   uint64_t step = 0;
@@ -47,7 +48,7 @@ struct State {
 };
 
 /// Who takes random numbers. Each has streams of its own: no consumer can shift what another gets.
-enum class Consumer : uint8_t { kDraw, kXtc };
+enum class Consumer : uint8_t { kDraw, kXtc, kBeams };
 
 /// The number of a consumer at the context's step. kDraw's is random_draw(seed, stream, step).
 inline RandomDraw random_of(const Context& context, Consumer consumer) {

@@ -87,6 +87,7 @@ Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& 
   }
   PELLUCID_TRY(const Row row_of_logits, Row::from(logits));
   Candidates candidates(row_of_logits.select({}), row_of_logits.standing());
+  candidates.leave_at_least(context.least);
   const StageInput input{settings, context, state, logits.size()};
 
   Watched watched;

@@ -1,6 +1,6 @@
-// Beam search against the texts and scores of transformers' generate(): tests/golden/beams, which
-// scripts/golden_beams.py makes. With PELLUCID_GOLDEN_BEAMS=FOLDER those of another folder, e.g. of more
-// cases.
+// Beam search and beam sampling against the texts and scores of transformers' generate(): tests/golden/beams,
+// which scripts/golden_beams.py makes. With PELLUCID_GOLDEN_BEAMS=FOLDER those of another folder, e.g. of
+// more cases.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -68,6 +68,7 @@ EarlyStopping early_stopping(const std::string& word) {
 
 sampling::Settings settings_of(const std::map<std::string, std::string>& words) {
   sampling::Settings settings = sampling::test::all_off();
+  settings.top_k_ties = sampling::TopKTies::kKeep;
   EXPECT_TRUE(sampling::set(settings, "order", kOrder).ok());
   for (const auto& [name, value] : words) EXPECT_TRUE(sampling::set(settings, name, value).ok()) << name;
   return settings;
@@ -86,9 +87,19 @@ std::vector<FinishedBeam> found(GoldenBeams golden) {
   rules.length_penalty = golden.number("length_penalty");
   rules.early_stopping = early_stopping(golden.take("early_stopping"));
   rules.max_length = static_cast<int>(golden.number("max_length"));
-  auto chooser = Chooser::make(settings_of(golden.words), 0, 0, prompt.size(), table.end_ids, {});
+  const bool draws = golden.words.contains("draw_seed");
+  const uint64_t seed = draws ? std::stoull(golden.take("draw_seed")) : 0;
+  auto chooser = Chooser::make(settings_of(golden.words), seed, 0, prompt.size(), table.end_ids, {});
   EXPECT_TRUE(chooser.ok());
-  BeamContinuation beams(rules, {prompt, chooser.value(), table.end_ids, TextTail({}), false, {}}, {});
+  BeamContinuation beams(rules,
+                         {prompt,
+                          chooser.value(),
+                          table.end_ids,
+                          TextTail({}),
+                          false,
+                          {},
+                          draws ? BeamChoosing::kDraw : BeamChoosing::kBest},
+                         {});
   for (bool go_on = true; go_on;) {
     const auto done = beams.step(table.after(prompt, beams.search().running()));
     EXPECT_TRUE(done.ok()) << done.error().message();
@@ -97,10 +108,10 @@ std::vector<FinishedBeam> found(GoldenBeams golden) {
   return beams.search().finished();
 }
 
-std::vector<GoldenBeams> golden_cases() {
+std::vector<GoldenBeams> golden_cases(const std::string& name) {
   const char* elsewhere = std::getenv("PELLUCID_GOLDEN_BEAMS");
   std::ifstream file(std::string(elsewhere != nullptr ? elsewhere : PELLUCID_TEST_DATA "/golden/beams") +
-                     "/hf.txt");
+                     "/" + name);
   std::vector<GoldenBeams> cases;
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with('#')) cases.emplace_back(line);
@@ -108,8 +119,8 @@ std::vector<GoldenBeams> golden_cases() {
   return cases;
 }
 
-TEST(BeamGolden, TextsAndScoresAreThoseOfTransformers) {
-  const std::vector<GoldenBeams> cases = golden_cases();
+void check_all(const std::string& name) {
+  const std::vector<GoldenBeams> cases = golden_cases(name);
   ASSERT_GE(cases.size(), 300u);
   for (const GoldenBeams& golden : cases) {
     SCOPED_TRACE(golden.line);
@@ -122,6 +133,10 @@ TEST(BeamGolden, TextsAndScoresAreThoseOfTransformers) {
     }
   }
 }
+
+TEST(BeamGolden, TextsAndScoresAreThoseOfTransformers) { check_all("hf.txt"); }
+
+TEST(BeamGolden, SoAreThoseThatAreDrawn) { check_all("draws.txt"); }
 
 }  // namespace
 }  // namespace pellucid::generation

@@ -51,7 +51,7 @@ def test_beams_are_those_of_a_search_in_numpy(tiny, tmp_path):
         assert beam["sum_logprob"] == pytest.approx(total, abs=1e-5)
         assert beam["score"] == pytest.approx(total / 2, abs=1e-5)
         assert beam["finish_reason"] == "length"
-    assert report["beam_search"] == {"beams": 3, "length_penalty": 0.5, "early_stopping": "never"}
+    assert report["beam_search"] == {"beams": 3, "length_penalty": 0.5, "early_stopping": "never", "sampling": False}
     for key in ("tokens", "text", "finish_reason"):
         assert report[key] == report["beams"][0][key]
     assert {"model", "seed", "settings", "timings"} <= report.keys()
@@ -90,7 +90,7 @@ def check_step(step, n_beams, n_ends):
 def test_explain_shows_each_step_of_the_search(tiny):
     options = ["the", "-m", tiny, "--beams", "3", "--logit-bias", "260=3", "--early-stopping", "never", "--format", "json"]
     shown = json.loads(good(pellucid("explain", *options, "--steps", "5")))
-    assert shown["beam_search"] == {"beams": 3, "length_penalty": 1, "early_stopping": "never"}
+    assert shown["beam_search"] == {"beams": 3, "length_penalty": 1, "early_stopping": "never", "sampling": False}
     assert 2 <= len(shown["steps"]) <= 5
     beams = [([], 0.0)]
     finished = []
@@ -114,6 +114,18 @@ def test_explain_in_text_keeps_to_the_width(tiny):
         assert shown.count("step ") == 4
         assert max(map(len, shown.splitlines())) <= width
     assert "goes on as beam 0" in shown
+
+
+def test_beam_sampling_is_of_its_seed(tiny):
+    options = ["--beams", 3, "--beam-sampling", "-n", 6, "--temperature", 1.3, "--top-k", 20]
+    report = generated(tiny, *options, "--seed", 5)
+    assert report["beam_search"]["sampling"] is True
+    assert "temperature" in report["settings"]["order"]
+    assert generated(tiny, *options, "--seed", 5, "-t", 1)["beams"] == report["beams"]
+    assert generated(tiny, *options, "--seed", 6)["beams"] != report["beams"]
+    shown = ["the", "-m", tiny, *map(str, options[:3]), "--seed", "5", "--steps", "3", "--format", "json"]
+    for step in json.loads(good(pellucid("explain", *shown)))["steps"]:
+        assert all(0 <= one["u"] < 1 for one in step["candidates"])
 
 
 def test_an_interrupt_gives_what_there_is(tmp_path):
@@ -147,6 +159,8 @@ def test_an_interrupt_gives_what_there_is(tmp_path):
         (["--beams", "2", "--logprobs", "raw"], "--logprobs"),
         (["--beams", "2", "--speculate"], "--speculate"),
         (["--beams", "2", "--temperature", "0.5"], "--temperature"),
+        (["--beams", "2", "--beam-sampling", "--temperature", "0"], "temperature"),
+        (["--beam-sampling"], "--beam-sampling"),
         (["--beams", "2", "--top-k", "5"], "--top-k"),
         (["--beams", "2", "--mirostat", "2"], "--mirostat"),
         (["--length-penalty", "1"], "--length-penalty"),

@@ -26,7 +26,7 @@ constexpr std::array kSettings{
 
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.top_k;
-  auto k = static_cast<size_t>(input.settings.top_k);
+  size_t k = std::max(static_cast<size_t>(input.settings.top_k), candidates.least());
   if (k < candidates.standing()) {
     if (input.settings.top_k_ties == TopKTies::kKeep) {
       while (k < candidates.size() && candidates.logit(k) == candidates.logit(k - 1)) ++k;

@@ -33,7 +33,8 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   while (begin > 0 || end < candidates.size()) {
     const bool lower = end == candidates.size() || (begin > 0 && distance(begin - 1) <= distance(end));
     const size_t next = lower ? begin - 1 : end;
-    if (sum > 0 && sum >= wanted && distance(next) > report.threshold) break;
+    const bool enough = end - begin >= candidates.least() && sum > 0 && sum >= wanted;
+    if (enough && distance(next) > report.threshold) break;
     report.threshold = distance(next);
     sum += candidates.weight(next);
     lower ? --begin : ++end;
