@@ -26,7 +26,7 @@ folder_targets = $(foreach folder,$(1),tests/$(folder)/all)
 run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder $(3) || exit 1; done
 
 .NOTPARALLEL:
-.PHONY: help run test build setup models check lint format asan asan-quick tsan bits neon fuzz bench bench-peers accuracy \
+.PHONY: help run test build setup models check lint format asan asan-quick tsan bits statistics neon fuzz bench bench-peers accuracy \
 	goldens clean
 
 help: ## list these words
@@ -91,6 +91,12 @@ bits: build models ## every point of the matrix of the determinism contract, and
 	! build/broken/tests/generation/generation_matrix_test > build/broken/matrix.txt
 	grep 'FAILED TESTS' build/broken/matrix.txt
 
+statistics: setup ## draws of every sampler against the textbook's distribution, 10^7 a case
+	cmake --preset release
+	cmake --build $(BUILD) -j $(JOBS) --target sampling_test sampling_statistics_test
+	PELLUCID_DRAWS=10000000 $(BUILD)/tests/sampling/sampling_statistics_test
+	PELLUCID_DRAWS=10000000 $(BUILD)/tests/sampling/sampling_test --gtest_filter='Draw.*'
+
 neon: setup models ## the kernels on AArch64 through qemu-user, and the bits of whole models there and here
 	scripts/setup.sh aarch64
 	cmake --preset aarch64
@@ -139,7 +145,6 @@ goldens: setup models ## make the golden files again from the reference implemen
 	build/goldens/bin/python scripts/golden_templates.py
 	build/goldens/bin/python scripts/golden_samplers.py
 	build/goldens/bin/python scripts/golden_watermark.py
-	build/goldens/bin/python scripts/golden_beams.py
 	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean: ## remove what was built

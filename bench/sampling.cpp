@@ -1,17 +1,18 @@
-// Time of the sampling chain on one row of logits, in vocabularies of the two test models: the default chain,
-// chains of other engines, and each stage by itself behind nothing.
+// Time of the sampling chain on one row of logits, in vocabularies of the two test models: the default chain
+// of each dialect, each stage of the registry by itself and with the default chain, and a few mixtures.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "sampling/chain.h"
+#include "sampling/dialects.h"
 #include "sampling/draw.h"
+#include "sampling/every_stage.h"
 #include "sampling/registry.h"
+#include "sampling/support.h"
+#include "sampling/watermark.h"
 
 namespace {
 
@@ -27,29 +28,17 @@ std::vector<float> logits_of(size_t vocabulary) {
   return row;
 }
 
-/// The settings that the words "name=value ..." say.
-Settings settings_of(std::string_view words) {
-  Settings settings;
-  while (!words.empty()) {
-    const std::string_view word = words.substr(0, words.find(' '));
-    words.remove_prefix(std::min(word.size() + 1, words.size()));
-    const size_t equals = word.find('=');
-    const auto done = set(settings, word.substr(0, equals), word.substr(equals + 1));
-    if (done.ok()) continue;
-    std::fprintf(stderr, "%s\n", done.error().message().c_str());
-    std::exit(2);
-  }
-  return settings;
-}
-
-void chain_and_draw(benchmark::State& state, const char* words) {
+void chain_and_draw(benchmark::State& state, const Settings& settings) {
   const std::vector<float> row = logits_of(static_cast<size_t>(state.range(0)));
-  const Settings settings = settings_of(words);
   std::vector<int32_t> text;
-  text.reserve(1000);
   for (int32_t i = 0; i < 1000; ++i) text.push_back(i * i % 700);
+  TokenSet allowed;
+  for (size_t word = 0; word < row.size() / 32; ++word) allowed.push_back(word % 2 == 0 ? 0x01010101U : 0U);
+  const std::vector<int32_t> ends{2};
   Context context;
   context.tokens = text;
+  context.end_ids = ends;
+  context.allowed = is_structured(settings) ? allowed : std::span<const uint32_t>();
   for (const auto _ : state) {
     const auto chain = run_chain(row, settings, context);
     if (!chain.ok()) return state.SkipWithError(chain.error().message().c_str());
@@ -57,35 +46,36 @@ void chain_and_draw(benchmark::State& state, const char* words) {
   }
 }
 
-void add(const char* name, const char* words) {
-  benchmark::RegisterBenchmark(name, chain_and_draw, words)
+void add(const std::string& name, const Settings& settings) {
+  benchmark::RegisterBenchmark(name.c_str(), chain_and_draw, settings)
       ->Arg(49152)
       ->Arg(262144)
       ->Unit(benchmark::kMicrosecond);
 }
 
+void add_stages() {
+  for (const StageRow& stage : stages()) {
+    const std::string name(stage.name);
+    if (test::words_of(stage.id).empty()) continue;  // sampling_statistics_test tells
+    const std::string_view words = test::words_of(stage.id);
+    Settings alone = test::with(test::all_off(), words);
+    alone.order = {stage.id};
+    add(name + " alone", alone);
+    add("default, " + name, test::with(Settings(), words));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  add("default", "");
-  add("greedy", "temperature=0");
-  add("default, repetition 1.1", "repetition_penalty=1.1");
+  for (const Dialect& dialect : dialects()) {
+    add("dialect " + std::string(dialect.name), dialect_settings(dialect.name).value());
+  }
+  add("greedy", test::with({}, "temperature=0"));
   add("default, all penalties and dry",
-      "repetition_penalty=1.1 frequency_penalty=0.1 presence_penalty=0.1 dry_multiplier=0.8");
-  add("llama.cpp's", "order=top_k,top_p,min_p,temperature top_k=40 top_p=0.95 min_p=0.05 temperature=0.8");
-  add("transformers'", "top_k=50 top_k_ties=keep top_p=1 temperature=0.7");
-  add("min_p first", "top_k=0 top_p=1 min_p=0.05 temperature=0.8");
-  add("top_p alone", "top_k=0 top_p=0.95");
-  add("typical_p alone", "top_k=0 top_p=1 typical_p=0.95");
-  add("epsilon_cutoff alone", "top_k=0 top_p=1 epsilon_cutoff=0.001");
-  add("eta_cutoff alone", "top_k=0 top_p=1 eta_cutoff=0.001");
-  add("top_h alone", "top_k=0 top_p=1 top_h=0.5");
-  add("top_n_sigma alone", "top_k=0 top_p=1 top_n_sigma=1");
-  add("top_a alone", "top_k=0 top_p=1 top_a=0.1");
-  add("mirostat 2 alone", "top_k=0 top_p=1 mirostat=2");
-  add("default, xtc", "xtc_probability=0.5");
-  add("default, adaptive_p", "adaptive_target=0.3");
-  add("default, dynamic temperature", "dynatemp_range=0.5");
+      test::with({}, "repetition_penalty=1.1 frequency_penalty=0.1 presence_penalty=0.1 dry_multiplier=0.8"));
+  add("min_p first", test::with({}, "top_k=0 top_p=1 min_p=0.05 temperature=0.8"));
+  add_stages();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -23,7 +23,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   } else {
     candidates.divide_logits(report.setting);
   }
-  report.threshold = candidates.logits().front();
+  report.threshold = candidates.logit(0);
 }
 
 /// With a range, dynamic_temperature divides in its place.
