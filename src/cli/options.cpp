@@ -162,7 +162,7 @@ Result<std::string> setting_text(std::string_view name, std::string_view text) {
 
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
   if (options.dialect) {
-    PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect));
+    PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect, base));
   }
   for (const auto& [name, text] : options.given) {
     PELLUCID_TRY(const std::string value, setting_text(name, text));

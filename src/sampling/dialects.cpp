@@ -97,4 +97,13 @@ Result<Settings> dialect_settings(std::string_view name) {
   return settings;
 }
 
+Result<Settings> dialect_settings(std::string_view name, const Settings& before) {
+  PELLUCID_TRY(Settings settings, dialect_settings(name));
+  settings.json_schema = before.json_schema;
+  settings.regex = before.regex;
+  settings.choice = before.choice;
+  settings.grammar = before.grammar;
+  return settings;
+}
+
 }  // namespace pellucid::sampling

@@ -24,4 +24,8 @@ Result<Dialect> find_dialect(std::string_view name);
 /// The settings of a dialect. Errors: as find_dialect().
 Result<Settings> dialect_settings(std::string_view name);
 
+/// The same, but what the output has to be stays as in `before`: of that a dialect says nothing. Errors: as
+/// find_dialect().
+Result<Settings> dialect_settings(std::string_view name, const Settings& before);
+
 }  // namespace pellucid::sampling

@@ -100,6 +100,18 @@ def test_traces_replay_branch_and_ask_what_if(tmp_path):
     assert_usage(pellucid("branch", trace, "--at", "2", "--take", "y"), "cannot go on with this token")
 
 
+@pytest.mark.parametrize(("option", "value", "name"), [("--regex", "[0-9]{6}x", "regex"), ("--choice", "one,two,three", "choice")])
+def test_a_dialect_keeps_the_structure(tmp_path, option, value, name):
+    trace = tmp_path / "run.jsonl"
+    generated("Number: ", option, value, "--seed", "2", "--trace", trace, "--trace-logits", tmp_path / "run.f32")
+    branched = json.loads(good(pellucid("branch", trace, "--at", "0", "--dialect", "llamacpp", "--seed", "8", "--format", "json")))
+    asked = generated("Number: ", option, value, "--dialect", "llamacpp", "--seed", "8")
+    assert branched["settings"] == asked["settings"] and branched["settings"][name] and branched["tokens"] == asked["tokens"]
+    good(pellucid("replay", trace, "--branch", "1"))
+    then = json.loads(good(pellucid("what-if", trace, "--dialect", "llamacpp", "--seed", "8", "--format", "json")))
+    assert then["steps"][0]["what_if"]["token"] == asked["tokens"][0]
+
+
 def test_what_if_needs_the_sets(tmp_path):
     trace = tmp_path / "run.jsonl"
     generated("Number: ", "--regex", "[0-9]{3}", "--trace", trace, "--trace-logits", tmp_path / "run.f32")
