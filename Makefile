@@ -9,6 +9,7 @@ PEERS_OPTIONS ?= --neighbour --into docs
 ASAN_FOLDERS ?= base gguf tokenizer sampling
 
 PYTHON := .venv/bin/python
+NODE := .venv/bin/node
 BUILD := build/release
 PEERS := build/peers
 NEON := build/aarch64
@@ -27,7 +28,7 @@ run_folders = for folder in $(2); do $(CTEST) --test-dir $(1)/tests/$$folder $(3
 
 .NOTPARALLEL:
 .PHONY: help run test build setup models check lint format asan asan-quick tsan bits statistics neon fuzz bench bench-peers accuracy \
-	goldens clean
+	goldens pictures clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,8 @@ run: setup ## set up, build, fetch the default model, and watch it continue a se
 # ctest and pytest come last: their closing lines are the summary. One test at a time: some use all processors,
 # and some hold a bound on time.
 test: setup models check asan-quick build ## everything that has to pass before a commit is shared
+	scripts/setup.sh browser
+	$(NODE) --test tests/web/*.test.mjs
 	$(CTEST) --test-dir $(BUILD)
 	$(PYTHON) -m pytest -q tests/python
 
@@ -49,7 +52,7 @@ build: setup ## the release build: program, tests, benchmarks
 	cmake --preset release
 	cmake --build $(BUILD) -j $(JOBS)
 
-setup: ## install what is missing (Debian packages, .venv)
+setup: ## install what is missing (Debian packages, .venv, node_modules)
 	scripts/setup.sh
 
 models: setup ## download the models that the tests use, and check them
@@ -146,6 +149,10 @@ goldens: setup models ## make the golden files again from the reference implemen
 	build/goldens/bin/python scripts/golden_samplers.py
 	build/goldens/bin/python scripts/golden_watermark.py
 	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
+
+pictures: build models ## docs/plot.png: a page of `pellucid plot` as Chromium shows it
+	scripts/setup.sh browser
+	$(NODE) scripts/pictures.mjs
 
 clean: ## remove what was built
 	rm -rf build bridge/target

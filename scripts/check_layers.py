@@ -57,7 +57,7 @@ def source_files(root: Path) -> list[Path]:
     for folder in ("src", "bridge", "tests", "bench", "fuzz", "scripts"):
         for path in sorted((root / folder).rglob("*")):
             relative = path.relative_to(root)
-            if path.suffix in CPP | {".py", ".rs", ".sh"} and not SKIPPED & set(relative.parts):
+            if path.suffix in CPP | {".py", ".rs", ".sh", ".js", ".mjs", ".css", ".html"} and not SKIPPED & set(relative.parts):
                 found.append(relative)
     return found
 

@@ -29,7 +29,7 @@ def main() -> int:
     tracked = subprocess.run(["git", "ls-files", "-z"], check=True, capture_output=True, text=True).stdout
     problems = []
     for path in filter(None, tracked.split("\0")):
-        if Path(path).name in WRITTEN_BY_TOOLS or path.startswith(DATA) or not Path(path).is_file():
+        if Path(path).name in WRITTEN_BY_TOOLS or path.startswith(DATA) or path.endswith(".png") or not Path(path).is_file():
             continue
         problems += problems_in(path, Path(path).read_bytes().decode(errors="replace"))
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)

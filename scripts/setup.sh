@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang
-# and clang-tidy as well, or `setup.sh aarch64` for what `make neon` needs. Safe to run again and again:
+# and clang-tidy as well, `setup.sh browser` for Chromium, which tests of pages need, or `setup.sh aarch64` for
+# what `make neon` needs. Safe to run again and again:
 # where nothing is missing it takes a moment and needs neither the network nor root. docs/dependencies.md gives
 # the reason for each package.
 set -euo pipefail
@@ -75,8 +76,19 @@ install_python() {
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3" "3.11 or newer is needed"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
   echo "setup: making .venv from $wanted" >&2
-  python3 -m venv --clear .venv
+  rm -rf .venv  # which may be a link: what it leads to is somebody else's
+  python3 -m venv .venv
   .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r "$wanted" >&2
+  cp "$wanted" "$done"
+}
+
+# node_modules holds exactly package-lock.json, fetched by the Node.js of .venv; a copy of that file inside says
+# that it is complete.
+install_node_modules() {
+  local wanted=package-lock.json done=node_modules/package-lock.json
+  cmp -s "$wanted" "$done" && return
+  echo "setup: making node_modules from $wanted" >&2
+  PATH="$PWD/.venv/bin:$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   cp "$wanted" "$done"
 }
 
@@ -99,11 +111,13 @@ install_rust() {
 case "${1:-}" in
   "") install_packages "${packages[@]}" ;;
   lint) install_packages "${packages[@]}" "${lint_packages[@]}" ;;
+  browser) install_packages "${packages[@]}" chromium ;;
   aarch64)
     install_packages "${packages[@]}" "${aarch64_packages[@]}"
     unpack_aarch64
     ;;
-  *) echo "usage: scripts/setup.sh [lint|aarch64]" >&2; exit 2 ;;
+  *) echo "usage: scripts/setup.sh [lint|browser|aarch64]" >&2; exit 2 ;;
 esac
 install_python
+install_node_modules
 install_rust

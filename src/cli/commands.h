@@ -25,6 +25,7 @@ void add_replay(CLI::App& app, Action& action);
 void add_what_if(CLI::App& app, Action& action);
 void add_branch(CLI::App& app, Action& action);
 void add_tree(CLI::App& app, Action& action);
+void add_plot(CLI::App& app, Action& action);
 void add_settings(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 

@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   add_what_if(app, action);
   add_branch(app, action);
   add_tree(app, action);
+  add_plot(app, action);
   add_settings(app, action);
   add_bench(app, action);
   try {

@@ -9,8 +9,8 @@
 
 #include "cli/explain_terms.h"
 #include "cli/json.h"
+#include "cli/settings_changes.h"
 #include "cli/token_text.h"
-#include "sampling/registry.h"
 
 namespace pellucid::cli {
 namespace {
@@ -38,24 +38,6 @@ std::set<int> points_of(const Trace& trace, const TraceBranch& branch, const std
     if (at >= branch.at) points.insert(at);
   }
   return points;
-}
-
-/// "top_p=0.5" for each setting that the parent has otherwise.
-std::vector<std::string> changes_of(const TraceBranch& branch, const TraceBranch& parent) {
-  std::vector<std::string> changes;
-  const sampling::Settings& now = branch.options.settings;
-  const sampling::Settings& before = parent.options.settings;
-  for (const sampling::StageRow& stage : sampling::stages()) {
-    for (const sampling::SettingRow& row : stage.settings) {
-      const std::string value = sampling::value_text(now, row);
-      if (value != sampling::value_text(before, row))
-        changes.push_back(fmt::format("{}={}", row.name, value));
-    }
-  }
-  if (now.order != before.order) changes.push_back("order=" + sampling::order_text(now.order));
-  if (branch.options.seed != parent.options.seed)
-    changes.push_back(fmt::format("seed={}", branch.options.seed));
-  return changes;
 }
 
 /// Any bytes as one line, unquoted.
@@ -91,7 +73,7 @@ std::string head_of(const Trace& trace, const TraceBranch& branch) {
     }
     if (!taken.empty()) what += " took " + quoted_token(taken, 24);
     parts.push_back(std::move(what));
-    for (std::string& change : changes_of(branch, parent)) parts.push_back(one_line(change));
+    for (std::string& change : branch_changes(branch, parent)) parts.push_back(one_line(change));
   }
   const size_t n = branch.steps.size();
   parts.push_back(fmt::format("{} {}", n, n == 1 ? "step" : "steps"));
@@ -205,7 +187,7 @@ boost::json::object tree_json(const Trace& trace) {
     boost::json::object object{{"branch", branch.id}, {"parent", nullptr}, {"at", branch.at}};
     if (branch.id != 0) object["parent"] = branch.parent;
     object["take"] = to_json(branch.options.begun.take);
-    object["changes"] = boost::json::value_from(changes_of(branch, parent));
+    object["changes"] = boost::json::value_from(branch_changes(branch, parent));
     object["seed"] = branch.options.seed;
     object["n_steps"] = branch.steps.size();
     object["finish_reason"] = branch.end ? boost::json::value(branch.end->finish_reason) : nullptr;

@@ -51,7 +51,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("how", BAD)
-@pytest.mark.parametrize("command", [["replay"], ["tree"], ["what-if", "--seed", "1"], ["branch", "--at", "1", "--seed", "1"]])
+@pytest.mark.parametrize("command", [["replay"], ["tree"], ["plot"], ["what-if", "--seed", "1"], ["branch", "--at", "1", "--seed", "1"]])
 def test_a_bad_trace_is_refused_with_its_line(model, tmp_path, how, command):
     damage, words = BAD[how]
     trace = record(model, tmp_path, tokens=8)
