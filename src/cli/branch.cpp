@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <filesystem>
 #include <limits>
 #include <system_error>
 
@@ -113,14 +112,6 @@ bool in_place(const BranchCommand& command) {
   return !command.output || same_file(*command.output, command.trace);
 }
 
-/// A copy of the trace, to append to.
-Result<generation::TraceFile> copied(const std::string& trace, const std::string& output) {
-  std::error_code failed;
-  std::filesystem::copy_file(trace, output, std::filesystem::copy_options::overwrite_existing, failed);
-  if (failed) return Error{ErrorCode::kIo, fmt::format("cannot write {}", output), failed.message()};
-  return generation::TraceFile::append(output);
-}
-
 /// Where the logits of the new steps go: only to the trace's own file, and only where it is named again, for
 /// who wrote the trace may have named any.
 Result<std::optional<generation::LogitsWriter>> logits_of(const BranchCommand& command,
@@ -129,7 +120,8 @@ Result<std::optional<generation::LogitsWriter>> logits_of(const BranchCommand& c
   if (trace.logits_path.empty() || !same_file(*command.logits, logits_path(command.trace, trace))) {
     return refused("--trace-logits", "it is not the file of logits that the trace has");
   }
-  PELLUCID_TRY(auto writer, generation::LogitsWriter::append(*command.logits, trace.model.n_vocab));
+  PELLUCID_TRY(auto writer,
+               generation::LogitsWriter::append(*command.logits, trace.model.n_vocab, trace.logits_type));
   return std::optional(std::move(writer));
 }
 
@@ -177,13 +169,13 @@ Result<int> branch_off(const BranchCommand& command) {
   PELLUCID_TRY(auto logits, logits_of(command, trace));
   const std::string& path = file ? command.trace : *command.output;
   if (!file) {
-    PELLUCID_TRY(file, copied(command.trace, path));
+    PELLUCID_TRY(file, generation::TraceFile::copy(command.trace, path));
   }
   const size_t top =
       generation::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
   options.watch = generation::to_watch(top);
   generation::TraceWriter writer(std::move(*file), std::move(logits), engine, top);
-  PELLUCID_CHECK(writer.begin(generation::branch_record(branch), branch.id, options.settings));
+  writer.begin(generation::branch_record(branch), branch.id, options.settings);
   const bool stream = command.format == Format::kText;
   Result<void> written;
   const auto observe = [&](const generation::StepView& step) {
@@ -194,7 +186,8 @@ Result<int> branch_off(const BranchCommand& command) {
   };
   generation::Sequence sequence = engine.new_sequence();
   PELLUCID_TRY(const generation::Generation done,
-               generation::branch_off(engine, sequence, trace.prompt_tokens, options, observe));
+               generation::branch_off(engine, sequence, generation::prompt_of(trace, branch.parent).tokens,
+                                      options, observe));
   PELLUCID_CHECK(written);
   PELLUCID_CHECK(writer.end(done));
   if (stream) {

@@ -6,6 +6,7 @@
 
 #include "cli/chat.h"
 #include "cli/chat_prompt.h"
+#include "cli/chat_trace.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/local_time.h"
@@ -13,6 +14,7 @@
 #include "cli/output.h"
 #include "generation/branch.h"
 #include "generation/guides.h"
+#include "generation/trace_step.h"
 
 namespace pellucid::cli {
 namespace {
@@ -23,6 +25,7 @@ struct ChatCommand {
   std::string system;
   std::optional<std::string> now;
   int max_tokens = 1024;
+  TraceOptions trace;
 };
 
 /// The engine's side of the conversation: what has been run stays in the cache, so that a turn costs its own
@@ -30,11 +33,12 @@ struct ChatCommand {
 class Partner {
  public:
   Partner(LoadedEngine loaded, bridge::ChatTemplate chat_template, const std::tm& now,
-          generation::GenerateOptions options)
+          generation::GenerateOptions options, std::optional<ChatTrace> trace)
       : loaded_(std::move(loaded)),
         template_(std::move(chat_template)),
         now_(now),
         options_(std::move(options)),
+        trace_(std::move(trace)),
         sequence_(loaded_.engine->new_sequence()) {}
 
   Result<Answer> answer(const Question& question) {
@@ -44,12 +48,17 @@ class Partner {
     generation::GenerateOptions options = options_;
     options.stream = question.attempt;
     options.cancelled = question.cancelled;
+    if (trace_) PELLUCID_CHECK(trace_->begin(loaded_, text, ids, options));
+    Result<void> recorded;
     const auto observe = [&](const generation::StepView& step) {
       if (!step.text.empty()) question.on_text(step.text);
-      return !question.cancelled();
+      if (trace_) recorded = trace_->step(step);
+      return recorded.ok() && !question.cancelled();
     };
     PELLUCID_TRY(generation::Generation done,
                  generation::branch_off(*loaded_.engine, sequence_, ids, options, observe));
+    PELLUCID_CHECK(recorded);
+    if (trace_) PELLUCID_CHECK(trace_->end(done));
     return Answer{std::move(done.text), end_of(done), note(done)};
   }
 
@@ -102,12 +111,15 @@ class Partner {
   bridge::ChatTemplate template_;
   std::tm now_;  // when the conversation began: the prompts before are the beginning of the next
   generation::GenerateOptions options_;
+  std::optional<ChatTrace> trace_;
   generation::Sequence sequence_;
 };
 
 Result<int> chat(const ChatCommand& command) {
   PELLUCID_TRY(const std::tm now, local_time_or_now(command.now));
-  PELLUCID_TRY(LoadedEngine loaded, load_engine(command.model));
+  ModelOptions model = command.model;
+  model.hash = command.trace.path.has_value();
+  PELLUCID_TRY(LoadedEngine loaded, load_engine(model));
   PELLUCID_TRY(bridge::ChatTemplate chat_template, chat_template_of(*loaded.engine));
   PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
   generation::GenerateOptions options;
@@ -115,7 +127,12 @@ Result<int> chat(const ChatCommand& command) {
   options.seed = seed_or_random(command.sampling);
   options.max_tokens = command.max_tokens;
   PELLUCID_CHECK(generation::guide_of(*loaded.engine, options.settings));
-  Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options));
+  std::optional<ChatTrace> trace;
+  if (command.trace.path) {
+    options.watch = generation::to_watch(command.trace.top);
+    PELLUCID_TRY(trace, ChatTrace::open(command.trace, loaded, command.sampling.dialect));
+  }
+  Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options), std::move(trace));
   const ChatBackend backend{
       .answer = [&](const Question& question) { return partner.answer(question); },
       .set = [&](std::string_view name, std::string_view value) { return partner.set(name, value); },
@@ -138,6 +155,7 @@ void add_chat(CLI::App& app, Action& action) {
       ->type_name("N")
       ->capture_default_str();
   add_now_option(*command, options->now);
+  add_trace_options(*command, options->trace);
   command->callback([options, &action] { action = [options] { return chat(*options); }; });
 }
 

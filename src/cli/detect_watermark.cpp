@@ -67,8 +67,8 @@ Result<Subject> subject_of_trace(const DetectCommand& command) {
   Subject subject;
   PELLUCID_TRY(subject.settings, apply(command.sampling, branch->options.settings));
   const auto path = generation::path_of(trace, branch->id);
-  subject.tokens = generation::tokens_of(trace, path, path.size());
-  const size_t n_prompt = trace.prompt_tokens.size();
+  subject.tokens = generation::tokens_of(trace, branch->id);
+  const size_t n_prompt = generation::prompt_of(trace, branch->id).tokens.size();
   const size_t before = std::min(n_prompt, sampling::watermark_prefix(subject.settings));
   subject.tokens.erase(subject.tokens.begin(),
                        subject.tokens.begin() + static_cast<ptrdiff_t>(n_prompt - before));

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/trace_options.h"
@@ -14,6 +17,7 @@ namespace {
 struct ReplayCommand {
   std::string trace;
   int branch = 0;
+  bool one = false;  // the branch was named
   ModelOptions model;
   bool speculate = true;
   Format format = Format::kText;
@@ -23,22 +27,43 @@ std::string place(std::string_view simd, int n_threads) {
   return fmt::format("{}, {} {}", simd, n_threads, n_threads == 1 ? "thread" : "threads");
 }
 
+/// Steps that agreed, text by text.
+using Confirmed = std::vector<std::pair<int, int>>;
+
 Result<void> report(const ReplayCommand& command, const generation::Trace& trace,
-                    const generation::Engine& engine, int n_confirmed) {
+                    const generation::Engine& engine, const Confirmed& confirmed) {
   const std::string_view simd = engine.model().kernels->name;
   const int n_threads = engine.options().n_threads;
+  int n_steps = 0;
+  boost::json::array texts;
+  for (const auto& [branch, n] : confirmed) {
+    n_steps += n;
+    texts.push_back(boost::json::object{{"branch", branch}, {"confirmed", n}});
+  }
   if (command.format == Format::kJson) {
     return write_json({{"trace", to_json_text(command.trace)},
-                       {"branch", command.branch},
-                       {"confirmed", n_confirmed},
+                       {"branch", confirmed.size() == 1 ? boost::json::value(confirmed[0].first) : nullptr},
+                       {"confirmed", n_steps},
+                       {"texts", std::move(texts)},
                        {"simd", simd},
                        {"threads", n_threads}});
   }
+  const std::string of = confirmed.size() == 1 ? "" : fmt::format("{} texts, ", confirmed.size());
   return write_output(
-      fmt::format("the same, bit for bit: {} {}, each with its logits, stages, draw and token\n"
+      fmt::format("the same, bit for bit: {}{} {}, each with its logits, stages, draw and token\n"
                   "  recorded  {}\n  replayed  {}\n",
-                  n_confirmed, n_confirmed == 1 ? "step" : "steps",
+                  of, n_steps, n_steps == 1 ? "step" : "steps",
                   place(trace.machine.simd, trace.machine.n_threads), place(simd, n_threads)));
+}
+
+/// The texts to run again: that of --branch, or the main one; of a conversation all that have steps.
+std::vector<int> texts_of(const ReplayCommand& command, const generation::Trace& trace) {
+  if (command.one || !generation::is_conversation(trace)) return {command.branch};
+  std::vector<int> texts;
+  for (const generation::TraceBranch& branch : trace.branches) {
+    if (!branch.steps.empty()) texts.push_back(branch.id);
+  }
+  return texts;
 }
 
 Result<int> replay(const ReplayCommand& command) {
@@ -46,12 +71,20 @@ Result<int> replay(const ReplayCommand& command) {
   PELLUCID_CHECK(generation::find_branch(trace, command.branch));
   PELLUCID_TRY(const LoadedEngine loaded, load_recorded(trace, command.model));
   const InterruptFlag interrupt;
-  PELLUCID_TRY(const generation::Replayed done,
-               generation::replay(*loaded.engine, trace, command.branch, command.speculate,
-                                  [&interrupt] { return interrupt.raised(); }));
-  if (done.difference) return Error{ErrorCode::kBadTrace, "the replay differs", *done.difference};
-  if (interrupt.raised()) return kInterrupted;
-  PELLUCID_CHECK(report(command, trace, *loaded.engine, done.n_confirmed));
+  Confirmed confirmed;
+  for (const int branch : texts_of(command, trace)) {
+    PELLUCID_TRY(const generation::Replayed done,
+                 generation::replay(*loaded.engine, trace, branch, command.speculate,
+                                    [&interrupt] { return interrupt.raised(); }));
+    if (done.difference) {
+      const std::string what =
+          branch == command.branch ? "the replay differs" : fmt::format("the replay of {} differs", branch);
+      return Error{ErrorCode::kBadTrace, what, *done.difference};
+    }
+    if (interrupt.raised()) return kInterrupted;
+    confirmed.emplace_back(branch, done.n_confirmed);
+  }
+  PELLUCID_CHECK(report(command, trace, *loaded.engine, confirmed));
   return 0;
 }
 
@@ -60,12 +93,15 @@ Result<int> replay(const ReplayCommand& command) {
 void add_replay(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("replay", "Run a trace again and confirm every bit of every step");
   const auto options = std::make_shared<ReplayCommand>();
-  add_trace_argument(*command, options->trace, options->branch);
+  CLI::Option* branch = add_trace_argument(*command, options->trace, options->branch);
   add_rerun_options(*command, options->model);
   command->add_flag("--speculate,!--no-speculate", options->speculate,
                     "draft tokens from the text itself: never changes a result (default: on)");
   add_format_option(*command, options->format);
-  command->callback([options, &action] { action = [options] { return replay(*options); }; });
+  command->callback([options, branch, &action] {
+    options->one = branch->count() > 0;
+    action = [options] { return replay(*options); };
+  });
 }
 
 }  // namespace pellucid::cli

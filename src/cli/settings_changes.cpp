@@ -24,6 +24,8 @@ std::vector<std::string> branch_changes(const generation::TraceBranch& branch,
   std::vector<std::string> changes = settings_changes(branch.options.settings, parent.options.settings);
   if (branch.options.seed != parent.options.seed)
     changes.push_back(fmt::format("seed={}", branch.options.seed));
+  if (branch.options.stream != parent.options.stream)
+    changes.push_back(fmt::format("stream={}", branch.options.stream));
   return changes;
 }
 

@@ -12,7 +12,7 @@ namespace pellucid::cli {
 /// "top_p=0.5" for each setting that `before` has otherwise, the order too.
 std::vector<std::string> settings_changes(const sampling::Settings& now, const sampling::Settings& before);
 
-/// Those of a branch against its parent's, and its seed.
+/// Those of a branch against its parent's, its seed and its stream.
 std::vector<std::string> branch_changes(const generation::TraceBranch& branch,
                                         const generation::TraceBranch& parent);
 

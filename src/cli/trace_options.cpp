@@ -40,16 +40,6 @@ Result<void> check_files(const TraceOptions& options, const std::string& model) 
   return {};
 }
 
-/// JSON holds characters, not bytes; a replaced one would stop elsewhere.
-Result<void> check_texts(const generation::GenerateOptions& run) {
-  for (const auto* texts : {&run.stop, &run.settings.dry_breakers}) {
-    if (!std::ranges::all_of(*texts, is_utf8)) {
-      return refused("--trace", "a stop text or breaker is not UTF-8, and cannot be recorded");
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -66,29 +56,62 @@ void add_trace_options(CLI::App& command, TraceOptions& options) {
       ->type_name("N")
       ->capture_default_str()
       ->needs(trace);
-  command.add_option("--trace-logits", options.logits, "with --trace: all logits, float32, for what-if")
-      ->type_name("FILE")
-      ->needs(trace);
+  CLI::Option* logits =
+      command.add_option("--trace-logits", options.logits, "with --trace: all logits, for what-if")
+          ->type_name("FILE")
+          ->needs(trace);
+  command
+      .add_option("--trace-logits-type", options.logits_type,
+                  "with --trace-logits: f32, or f16, which is rounded: half the bytes")
+      ->transform(one_of({{"f32", static_cast<int>(generation::LogitsType::kFloat32)},
+                          {"f16", static_cast<int>(generation::LogitsType::kFloat16)}}))
+      ->type_name("TYPE")
+      ->needs(logits);
+}
+
+Result<void> check_recordable(const generation::GenerateOptions& run) {
+  // JSON holds characters, not bytes; a replaced one would stop elsewhere.
+  for (const auto* texts : {&run.stop, &run.settings.dry_breakers}) {
+    if (!std::ranges::all_of(*texts, is_utf8)) {
+      return refused("--trace", "a stop text or breaker is not UTF-8, and cannot be recorded");
+    }
+  }
+  return {};
+}
+
+Result<generation::TraceWriter> open_trace(const TraceOptions& options, const LoadedEngine& loaded) {
+  PELLUCID_CHECK(check_files(options, loaded.path));
+  std::optional<generation::LogitsWriter> logits;
+  if (options.logits) {
+    PELLUCID_TRY(logits, generation::LogitsWriter::create(*options.logits, options.logits_type));
+  }
+  PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::create(*options.path));
+  return generation::TraceWriter(std::move(file), std::move(logits), *loaded.engine, options.top);
+}
+
+Result<generation::Trace> new_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                                    std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                                    const generation::GenerateOptions& run,
+                                    const std::optional<std::string>& dialect) {
+  PELLUCID_CHECK(check_recordable(run));
+  PELLUCID_TRY(generation::Trace trace,
+               generation::trace_header(*loaded.engine, loaded.path, loaded.hash, prompt, prompt_tokens, run,
+                                        dialect.value_or("pellucid")));
+  if (options.logits) {
+    trace.logits_type = options.logits_type;
+    trace.logits_path = relative_path(*options.logits, *options.path);
+  }
+  return trace;
 }
 
 Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
                                             std::string_view prompt, std::span<const int32_t> prompt_tokens,
                                             const generation::GenerateOptions& run,
                                             const std::optional<std::string>& dialect) {
-  PELLUCID_CHECK(check_files(options, loaded.path));
-  PELLUCID_CHECK(check_texts(run));
-  const generation::Engine& engine = *loaded.engine;
-  PELLUCID_TRY(generation::Trace header,
-               generation::trace_header(engine, loaded.path, loaded.hash, prompt, prompt_tokens, run,
-                                        dialect.value_or("pellucid")));
-  std::optional<generation::LogitsWriter> logits;
-  if (options.logits) {
-    PELLUCID_TRY(logits, generation::LogitsWriter::create(*options.logits));
-    header.logits_path = relative_path(*options.logits, *options.path);
-  }
-  PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::create(*options.path));
-  generation::TraceWriter writer(std::move(file), std::move(logits), engine, options.top);
-  PELLUCID_CHECK(writer.begin(generation::header_record(header), 0, run.settings));
+  PELLUCID_TRY(const generation::Trace header,
+               new_trace(options, loaded, prompt, prompt_tokens, run, dialect));
+  PELLUCID_TRY(generation::TraceWriter writer, open_trace(options, loaded));
+  writer.begin(generation::header_record(header), 0, run.settings);
   return writer;
 }
 
@@ -96,9 +119,9 @@ std::string logits_path(const std::string& trace_path, const generation::Trace& 
   return (fs::path(trace_path).parent_path() / trace.logits_path).string();
 }
 
-void add_trace_argument(CLI::App& command, std::string& path, int& branch) {
-  command.add_option("trace", path, "a trace that generate --trace wrote")->type_name("TRACE")->required();
-  command.add_option("--branch", branch, "which text of the trace; 0 is the main one")
+CLI::Option* add_trace_argument(CLI::App& command, std::string& path, int& branch) {
+  command.add_option("trace", path, "a trace that --trace wrote")->type_name("TRACE")->required();
+  return command.add_option("--branch", branch, "which text of the trace; 0 is the main one")
       ->transform(whole_number(0, std::numeric_limits<int>::max()))
       ->type_name("ID")
       ->capture_default_str();

@@ -17,13 +17,26 @@ struct TraceOptions {
   std::optional<std::string> path;
   size_t top = 10;
   std::optional<std::string> logits;
+  generation::LogitsType logits_type = generation::LogitsType::kFloat32;
 };
 
-/// --trace, --trace-top, --trace-logits.
+/// --trace, --trace-top, --trace-logits, --trace-logits-type.
 void add_trace_options(CLI::App& command, TraceOptions& options);
 
-/// Writes the header, of a model that was loaded with its hash. Errors: kIo; kUsage where a file would be
-/// written over what is in use, or a setting has bytes that JSON cannot hold.
+/// The files to write, of a model that was loaded with its hash. Errors: kIo; kUsage where one would be
+/// written over what is in use.
+Result<generation::TraceWriter> open_trace(const TraceOptions& options, const LoadedEngine& loaded);
+
+/// Errors: kUsage where a setting has bytes that JSON cannot hold.
+Result<void> check_recordable(const generation::GenerateOptions& run);
+
+/// A trace whose main text has no steps yet. Errors: those of check_recordable().
+Result<generation::Trace> new_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                                    std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                                    const generation::GenerateOptions& run,
+                                    const std::optional<std::string>& dialect);
+
+/// Both: a writer that begins with the header.
 Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
                                             std::string_view prompt, std::span<const int32_t> prompt_tokens,
                                             const generation::GenerateOptions& run,
@@ -35,8 +48,8 @@ std::string logits_path(const std::string& trace_path, const generation::Trace& 
 /// True where both names are there and lead to one file.
 bool same_file(const std::string& a, const std::string& b);
 
-/// The trace to read, as the first argument; --branch.
-void add_trace_argument(CLI::App& command, std::string& path, int& branch);
+/// The trace to read, as the first argument; --branch, which comes back.
+CLI::Option* add_trace_argument(CLI::App& command, std::string& path, int& branch);
 
 /// -m, --threads, --batch: how a recorded text may be run again.
 void add_rerun_options(CLI::App& command, ModelOptions& options);

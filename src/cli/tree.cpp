@@ -30,9 +30,7 @@ Result<int> tree(const TreeCommand& command) {
 void add_tree(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("tree", "Draw a trace: its text and the branches that leave it");
   const auto options = std::make_shared<TreeCommand>();
-  command->add_option("trace", options->trace, "a trace that generate --trace wrote")
-      ->type_name("TRACE")
-      ->required();
+  command->add_option("trace", options->trace, "a trace that --trace wrote")->type_name("TRACE")->required();
   add_format_option(*command, options->format);
   command->callback([options, &action] { action = [options] { return tree(*options); }; });
 }

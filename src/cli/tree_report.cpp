@@ -19,11 +19,14 @@ using generation::Trace;
 using generation::TraceBranch;
 using generation::TraceStep;
 
+/// True where a text begins with a prompt, not with another text.
+bool is_root(const TraceBranch& branch) { return branch.id == 0 || branch.prompt; }
+
 /// The branches that leave each one, in order.
 std::vector<std::vector<int>> children_of(const Trace& trace) {
   std::vector<std::vector<int>> children(trace.branches.size());
   for (const TraceBranch& branch : trace.branches) {
-    if (branch.id != 0) children[static_cast<size_t>(branch.parent)].push_back(branch.id);
+    if (!is_root(branch)) children[static_cast<size_t>(branch.parent)].push_back(branch.id);
   }
   const auto at = [&trace](int id) { return trace.branches[static_cast<size_t>(id)].at; };
   for (std::vector<int>& ids : children) std::ranges::stable_sort(ids, {}, at);
@@ -66,7 +69,8 @@ std::string head_of(const Trace& trace, const TraceBranch& branch) {
     parts.push_back(fmt::format("seed {}", branch.options.seed));
   } else {
     const TraceBranch& parent = trace.branches[static_cast<size_t>(branch.parent)];
-    std::string what = fmt::format("from step {}", branch.at);
+    std::string what =
+        branch.prompt ? fmt::format("after {}", parent.id) : fmt::format("from step {}", branch.at);
     std::string taken;
     for (size_t i = 0; i < std::min(branch.options.begun.take.size(), branch.steps.size()); ++i) {
       taken += branch.steps[i].piece;
@@ -139,6 +143,23 @@ std::string node_text(const Trace& trace, const Node& node, const std::vector<in
   return text;
 }
 
+/// A prompt, and all that was made of it.
+std::string root_text(const Trace& trace, int root, const std::vector<std::vector<int>>& children,
+                      const ReportStyle& style) {
+  std::string text = quoted_tail(std::string(generation::prompt_of(trace, root).text), style.width) + '\n';
+  std::vector<Node> stack{{root, "", true}};
+  while (!stack.empty()) {
+    const Node node = std::move(stack.back());
+    stack.pop_back();
+    const std::vector<int>& below_it = children[static_cast<size_t>(node.id)];
+    std::string below;
+    text += node_text(trace, node, below_it, style, below);
+    for (size_t i = below_it.size(); i-- > 0;)
+      stack.push_back({below_it[i], below, i + 1 == below_it.size()});
+  }
+  return text;
+}
+
 std::string trimmed_lines(std::string_view text) {
   std::string trimmed;
   while (!text.empty()) {
@@ -155,16 +176,9 @@ std::string trimmed_lines(std::string_view text) {
 
 std::string tree_text(const Trace& trace, const ReportStyle& style) {
   const std::vector<std::vector<int>> children = children_of(trace);
-  std::string text = quoted_tail(trace.prompt, style.width) + '\n';
-  std::vector<Node> stack{{0, "", true}};
-  while (!stack.empty()) {
-    const Node node = std::move(stack.back());
-    stack.pop_back();
-    const std::vector<int>& below_it = children[static_cast<size_t>(node.id)];
-    std::string below;
-    text += node_text(trace, node, below_it, style, below);
-    for (size_t i = below_it.size(); i-- > 0;)
-      stack.push_back({below_it[i], below, i + 1 == below_it.size()});
+  std::string text;
+  for (const TraceBranch& branch : trace.branches) {
+    if (is_root(branch)) text += (text.empty() ? "" : "\n") + root_text(trace, branch.id, children, style);
   }
   const auto marks = [&trace](const TraceBranch& branch) {
     return std::ranges::any_of(branch.steps, &TraceStep::near_tie) || trace.branches.size() > 1;
@@ -186,6 +200,7 @@ boost::json::object tree_json(const Trace& trace) {
     }
     boost::json::object object{{"branch", branch.id}, {"parent", nullptr}, {"at", branch.at}};
     if (branch.id != 0) object["parent"] = branch.parent;
+    if (branch.prompt) object["prompt"] = branch.prompt->text;
     object["take"] = to_json(branch.options.begun.take);
     object["changes"] = boost::json::value_from(branch_changes(branch, parent));
     object["seed"] = branch.options.seed;

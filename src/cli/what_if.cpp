@@ -24,6 +24,20 @@ struct WhatIfCommand {
   Format format = Format::kText;
 };
 
+/// The steps whose recorded draw does not come out of the stored logits with the recorded settings.
+Result<std::vector<int>> rounded_away(const generation::Trace& trace, int branch,
+                                      const generation::LogitsFile& logits) {
+  const auto as_recorded = [](const sampling::Settings& recorded) -> Result<sampling::Settings> {
+    return recorded;
+  };
+  PELLUCID_TRY(const auto steps, generation::what_if(trace, branch, logits, {as_recorded, {}}));
+  std::vector<int> away;
+  for (const auto& [recorded, made] : steps) {
+    if (made.draw.token != recorded->draw.token) away.push_back(recorded->index);
+  }
+  return away;
+}
+
 Result<int> run_what_if(const WhatIfCommand& command) {
   if (command.changes.given.empty() && !command.changes.seed && !command.changes.dialect) {
     return Error{ErrorCode::kUsage, "nothing is changed", "give --set, --dialect or --seed"};
@@ -34,12 +48,15 @@ Result<int> run_what_if(const WhatIfCommand& command) {
                  "it was recorded without --trace-logits, and what-if starts from those"};
   }
   const std::string path = command.logits.value_or(logits_path(command.trace, trace));
-  PELLUCID_TRY(const auto logits, generation::LogitsFile::open(path, trace.model.n_vocab));
+  PELLUCID_TRY(const auto logits, generation::LogitsFile::open(path, trace.model.n_vocab, trace.logits_type));
   const generation::WhatIf what{
       [&](const sampling::Settings& recorded) { return apply(command.changes, recorded); },
       command.changes.seed};
   PELLUCID_TRY(const auto steps, generation::what_if(trace, command.branch, logits, what));
-  const WhatIfReport report{trace, command.branch, steps};
+  WhatIfReport report{trace, command.branch, steps, {}};
+  if (trace.logits_type != generation::LogitsType::kFloat32) {
+    PELLUCID_TRY(report.rounded_away, rounded_away(trace, command.branch, logits));
+  }
   if (command.format == Format::kJson) {
     PELLUCID_CHECK(write_json(what_if_json(report)));
   } else {

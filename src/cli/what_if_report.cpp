@@ -1,6 +1,7 @@
 #include "cli/what_if_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -69,7 +70,7 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
   line.words(fmt::format("The text would first have changed at step {}:", recorded->index));
   line.word(token_text(made.piece, made.token, 24), kBoldGreen).words("in place of");
   line.word(token_text(recorded->piece, recorded->token, 24) + '.');
-  std::string before = report.trace.prompt;
+  std::string before(generation::prompt_of(report.trace, report.branch).text);
   for (size_t i = 0; i < *first; ++i) before += report.steps[i].recorded->piece;
   std::string text = line.str() + "  after " + quoted_tail(before, style.width - 8) + '\n';
   if (*first + 1 == report.steps.size()) return text;
@@ -78,6 +79,22 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
       "Later rows are conditional: what would have been drawn after the recorded text, which the changed "
       "one is no more.");
   return text + note.str();
+}
+
+/// What stands between the stored logits and those that were drawn from; empty where they are the same.
+std::string rounding(const WhatIfReport& report, const ReportStyle& style) {
+  if (report.trace.logits_type == generation::LogitsType::kFloat32) return "";
+  FoldedLine line("", 2, style);
+  line.words("The logits are stored rounded to float16.");
+  if (report.rounded_away.empty()) {
+    line.words("With the recorded settings they give every recorded draw.");
+  } else {
+    line.words(fmt::format(
+        "With the recorded settings they give the recorded draw but at {} {}: what is "
+        "another there may be the rounding's.",
+        report.rounded_away.size() == 1 ? "step" : "steps", fmt::join(report.rounded_away, ", ")));
+  }
+  return line.str();
 }
 
 }  // namespace
@@ -94,7 +111,7 @@ std::string what_if_text(const WhatIfReport& report, const ReportStyle& style) {
   std::string header = "  " + row_text(titles, token_width(style));
   std::string text = styled(header, kBold, style.colour) + '\n';
   for (size_t i = 0; i < report.steps.size(); ++i) text += step_row(report, i, style) + '\n';
-  return text + '\n' + verdict(report, style);
+  return text + '\n' + verdict(report, style) + rounding(report, style);
 }
 
 boost::json::object what_if_json(const WhatIfReport& report) {
@@ -115,6 +132,11 @@ boost::json::object what_if_json(const WhatIfReport& report) {
     object["conditional_after"] = object["first_change"];
   }
   object["steps"] = std::move(steps);
+  const generation::LogitsType type = report.trace.logits_type;
+  object["logits_type"] = generation::kLogitsTypeNames[static_cast<size_t>(type)];
+  if (type != generation::LogitsType::kFloat32) {
+    object["rounded_away"] = boost::json::value_from(report.rounded_away);
+  }
   return object;
 }
 

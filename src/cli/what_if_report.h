@@ -16,6 +16,7 @@ struct WhatIfReport {
   const generation::Trace& trace;
   int branch;
   const std::vector<generation::WhatIfStep>& steps;
+  std::vector<int> rounded_away;  // steps whose recorded draw the stored logits, being rounded, don't give
 
   /// The first step that would have given another token.
   [[nodiscard]] std::optional<size_t> first_change() const;
@@ -27,7 +28,8 @@ std::string what_if_text(const WhatIfReport& report, const ReportStyle& style);
 
 /// `branch`; `first_change` (a step or null); `steps`: a list of {`step`, `token`, `piece`, `kept`,
 /// `what_if`: what a trace would record of the step}; `conditional_after`: steps after this one follow the
-/// recorded text (as first_change).
+/// recorded text (as first_change); `logits_type`, and where that is float16 `rounded_away`: the steps whose
+/// recorded draw does not come out of the rounded logits with the recorded settings either.
 boost::json::object what_if_json(const WhatIfReport& report);
 
 }  // namespace pellucid::cli

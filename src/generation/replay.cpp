@@ -34,7 +34,7 @@ std::optional<std::string> end_difference(const Generation& done, const TraceBra
 
 GenerateOptions options_of(const Trace& trace, const TraceBranch& branch) {
   GenerateOptions options = branch.options;
-  if (branch.id == 0) return options;
+  if (branch.id == 0 || branch.prompt) return options;
   const std::vector<PathStep> path = path_of(trace, branch.parent);
   for (int i = 0; i < branch.at; ++i)
     options.begun.tokens.push_back(path[static_cast<size_t>(i)].step->token);
@@ -78,7 +78,7 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
     return !result.difference && !all && !(cancelled && cancelled());
   };
   Sequence sequence = engine.new_sequence();
-  const auto run = branch_off(engine, sequence, trace.prompt_tokens, options, observe);
+  const auto run = branch_off(engine, sequence, prompt_of(trace, id).tokens, options, observe);
   if (!run.ok()) {  // all that it was given is the trace's
     Error error = run.error();
     if (error.code == ErrorCode::kUsage) error.code = ErrorCode::kBadTrace;

@@ -31,10 +31,24 @@ std::vector<PathStep> path_of(const Trace& trace, int id) {
   return path;
 }
 
-std::vector<int32_t> tokens_of(const Trace& trace, const std::vector<PathStep>& path, size_t n) {
-  std::vector<int32_t> tokens = trace.prompt_tokens;
-  for (size_t i = 0; i < n; ++i) tokens.push_back(path[i].step->token);
+PromptView prompt_of(const Trace& trace, int id) {
+  while (id != 0) {
+    const TraceBranch& branch = trace.branches[static_cast<size_t>(id)];
+    if (branch.prompt) return {branch.prompt->text, branch.prompt->tokens};
+    id = branch.parent;
+  }
+  return {trace.prompt, trace.prompt_tokens};
+}
+
+std::vector<int32_t> tokens_of(const Trace& trace, int id) {
+  const std::span<const int32_t> prompt = prompt_of(trace, id).tokens;
+  std::vector<int32_t> tokens(prompt.begin(), prompt.end());
+  for (const PathStep& at : path_of(trace, id)) tokens.push_back(at.step->token);
   return tokens;
+}
+
+bool is_conversation(const Trace& trace) {
+  return std::ranges::any_of(trace.branches, [](const TraceBranch& one) { return one.prompt.has_value(); });
 }
 
 Result<const TraceBranch*> find_branch(const Trace& trace, int id) {

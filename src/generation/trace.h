@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "generation/continuation.h"
+#include "generation/logits_file.h"
 #include "sampling/context.h"
 #include "sampling/draw.h"
 #include "sampling/prediction.h"
@@ -72,7 +74,7 @@ struct TraceStep {
   std::string piece;                    // its bytes
   std::string text;                     // what became certain with it
   uint64_t logits_hash = 0;             // xxh64() of the raw logits
-  std::optional<uint64_t> logits_row;   // in the file of logits
+  std::optional<LogitsPlace> logits;    // in the file of logits
   std::optional<TraceAllowed> allowed;  // where the output has a structure
   std::vector<TraceStage> stages;
   sampling::Draw draw;
@@ -90,13 +92,20 @@ struct TraceEnd {
   int n_tokens = 0;  // new ones, the whole text's
 };
 
-/// A text, from where it leaves its parent's on. The main one, 0, has no parent and begins at 0.
+struct TracePrompt {
+  std::string text;  // what is not UTF-8 replaced
+  std::vector<int32_t> tokens;
+};
+
+/// A text, from where it leaves its parent's on. The main one, 0, has no parent and begins at 0. So does a
+/// turn of a conversation, which has a prompt of its own; its parent is the text recorded before.
 struct TraceBranch {
   int id = 0;
   int parent = 0;
-  int at = 0;               // its first step; the parent's steps before are its own
-  std::string dialect;      // whose settings it began with
-  GenerateOptions options;  // all that shapes it; of `begun`, what is taken
+  int at = 0;                         // its first step; the parent's steps before are its own
+  std::optional<TracePrompt> prompt;  // of a turn
+  std::string dialect;                // whose settings it began with
+  GenerateOptions options;            // all that shapes it; of `begun`, what is taken
   std::vector<TraceStep> steps;
   std::optional<TraceEnd> end;  // none where the program was stopped before
 
@@ -112,7 +121,8 @@ struct Trace {
   sampling::TokenIds end_ids;                // tokens that end a text
   std::vector<sampling::TokenIds> breakers;  // DRY's, where the settings of the main text use it
   std::string logits_path;                   // of the side file, relative to the trace; empty without
-  std::vector<TraceBranch> branches;         // index = id; the main one at least
+  LogitsType logits_type = LogitsType::kFloat32;
+  std::vector<TraceBranch> branches;  // index = id; the main one at least
 };
 
 /// A step of a text, and whose settings it was made with.
@@ -124,8 +134,18 @@ struct PathStep {
 /// All steps of a branch's text, those of its ancestors before it included.
 std::vector<PathStep> path_of(const Trace& trace, int branch);
 
-/// Prompt and the tokens of the first n steps.
-std::vector<int32_t> tokens_of(const Trace& trace, const std::vector<PathStep>& path, size_t n);
+/// What a branch's text begins with: the prompt of the turn that it belongs to, or the trace's.
+struct PromptView {
+  std::string_view text;
+  std::span<const int32_t> tokens;
+};
+PromptView prompt_of(const Trace& trace, int branch);
+
+/// Prompt and tokens of all steps of a branch's text.
+std::vector<int32_t> tokens_of(const Trace& trace, int branch);
+
+/// True where the trace is of a conversation: a turn has a prompt of its own.
+bool is_conversation(const Trace& trace);
 
 /// Errors: kUsage, with the branches there are.
 Result<const TraceBranch*> find_branch(const Trace& trace, int id);

@@ -139,7 +139,8 @@ json::object header_record(const Trace& trace) {
   object["end_ids"] = json::value_from(trace.end_ids);
   if (!trace.breakers.empty()) object["breakers"] = json::value_from(trace.breakers);
   if (!trace.logits_path.empty())
-    object["logits"] = {{"path", replaced_utf8(trace.logits_path)}, {"type", "float32"}};
+    object["logits"] = {{"path", replaced_utf8(trace.logits_path)},
+                        {"type", kLogitsTypeNames[static_cast<size_t>(trace.logits_type)]}};
   put_options(object, trace.branches.front());
   return object;
 }
@@ -148,6 +149,10 @@ json::object branch_record(const TraceBranch& branch) {
   json::object object{
       {"record", "branch"}, {"branch", branch.id}, {"parent", branch.parent}, {"at", branch.at}};
   object["take"] = json::value_from(branch.options.begun.take);
+  if (branch.prompt) {
+    object["prompt"] = {{"text", replaced_utf8(branch.prompt->text)},
+                        {"tokens", json::value_from(branch.prompt->tokens)}};
+  }
   put_options(object, branch);
   return object;
 }
@@ -158,7 +163,10 @@ json::object step_record(int branch, const TraceStep& step) {
   object["text"] = step.text;
   object["taken"] = step.taken;
   object["logits_hash"] = hash_text(step.logits_hash);
-  if (step.logits_row) object["logits_row"] = *step.logits_row;
+  if (step.logits) {
+    object["logits_row"] = step.logits->row;
+    if (step.logits->hash != step.logits_hash) object["stored_hash"] = hash_text(step.logits->hash);
+  }
   if (step.allowed) object["allowed"] = to_json(*step.allowed);
   json::array stages;
   for (const TraceStage& stage : step.stages) stages.push_back(to_json(stage));

@@ -111,6 +111,14 @@ std::vector<sampling::TokenIds> breakers_in(Fields& fields, int n_vocab) {
   return breakers;
 }
 
+TracePrompt prompt_in(Fields& fields, int n_vocab) {
+  return fields.in("prompt", [=](Fields& prompt) {
+    TracePrompt one{prompt.text("text"), prompt.ids("tokens", n_vocab)};
+    if (one.tokens.empty()) prompt.refuse("prompt.tokens is empty");
+    return one;
+  });
+}
+
 Trace header_in(Fields& fields) {
   Trace trace;
   check_version(fields);
@@ -119,17 +127,16 @@ Trace header_in(Fields& fields) {
   trace.model = fields.in("model", model_in);
   trace.machine = fields.in("machine", machine_in);
   const int n_vocab = trace.model.n_vocab;
-  trace.prompt_tokens = fields.in("prompt", [&](Fields& prompt) {
-    trace.prompt = prompt.text("text");
-    std::vector<int32_t> ids = prompt.ids("tokens", n_vocab);
-    if (ids.empty()) prompt.refuse("prompt.tokens is empty");
-    return ids;
-  });
+  TracePrompt prompt = prompt_in(fields, n_vocab);
+  trace.prompt = std::move(prompt.text);
+  trace.prompt_tokens = std::move(prompt.tokens);
   trace.end_ids = fields.ids("end_ids", n_vocab);
   if (fields.has("breakers")) trace.breakers = breakers_in(fields, n_vocab);
   if (fields.has("logits")) {
-    trace.logits_path = fields.in("logits", [](Fields& logits) {
-      if (logits.text("type") != "float32") logits.refuse("logits.type is not float32");
+    trace.logits_path = fields.in("logits", [&](Fields& logits) {
+      const std::optional<LogitsType> type = logits_type_named(logits.text("type"));
+      if (!type) logits.refuse("logits.type is neither float32 nor float16");
+      trace.logits_type = type.value_or(LogitsType::kFloat32);
       return logits.text("path");
     });
   }
@@ -143,8 +150,13 @@ TraceBranch branch_in(Fields& fields, const Trace& trace) {
   branch.id = fields.integer("branch", next, next);
   branch.parent = fields.integer("parent", 0, next - 1);
   const int reach = trace.branches[static_cast<size_t>(branch.parent)].n_tokens();
-  if (reach == 0) fields.refuse(fmt::format("parent {} has no steps", branch.parent));
-  branch.at = fields.integer("at", 0, std::max(0, reach - 1));
+  if (fields.has("prompt")) {
+    branch.prompt = prompt_in(fields, trace.model.n_vocab);
+    branch.at = fields.integer("at", 0, 0);
+  } else {
+    if (reach == 0) fields.refuse(fmt::format("parent {} has no steps", branch.parent));
+    branch.at = fields.integer("at", 0, std::max(0, reach - 1));
+  }
   branch.options.begun.take = fields.ids("take", trace.model.n_vocab);
   read_options(fields, trace.model.n_vocab, branch);
   return branch;
@@ -254,7 +266,10 @@ TraceStep step_in(Fields& fields, int n_vocab) {
   step.piece = fields.bytes("piece");
   step.text = fields.text("text");
   step.logits_hash = fields.hash("logits_hash");
-  if (fields.has("logits_row")) step.logits_row = fields.whole("logits_row", 0, kMaxWhole);
+  if (fields.has("logits_row")) {
+    const uint64_t row = fields.whole("logits_row", 0, kMaxWhole);
+    step.logits = {row, fields.has("stored_hash") ? fields.hash("stored_hash") : step.logits_hash};
+  }
   if (fields.has("allowed"))
     step.allowed = fields.in("allowed", [=](Fields& one) { return allowed_in(one, n_vocab); });
   step.stages = fields.each("stages", stage_in);

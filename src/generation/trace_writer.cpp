@@ -1,12 +1,8 @@
 #include "generation/trace_writer.h"
 
 #include <fmt/format.h>
-#include <sys/file.h>
 
-#include <cerrno>
-#include <cstring>
-#include <utility>
-
+#include "base/mapped_file.h"
 #include "base/stopwatch.h"
 #include "generation/trace_json.h"
 #include "generation/trace_step.h"
@@ -14,58 +10,55 @@
 namespace pellucid::generation {
 namespace {
 
-Error failed(const std::string& path) {
-  const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return {code, fmt::format("cannot write {}", path), std::strerror(errno)};
-}
+std::string line_of(const boost::json::object& record) { return boost::json::serialize(record) + '\n'; }
 
-/// Goes to the end, and makes sure that the last line is a whole one: a record must not join it.
-bool end_line(std::FILE* file) {
-  if (std::fseek(file, -1, SEEK_END) != 0) return true;  // an empty file, or no place to seek in
-  const int last = std::fgetc(file);
-  return std::fseek(file, 0, SEEK_END) == 0 && (last == '\n' || std::fputc('\n', file) != EOF);
-}
+/// What makes the last line a whole one: a record must not join it.
+std::string_view line_end(std::byte last) { return last == std::byte{'\n'} ? "" : "\n"; }
 
 }  // namespace
 
 Result<TraceFile> TraceFile::create(const std::string& path) {
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) return failed(path);
-  return TraceFile(path, file);
+  PELLUCID_TRY(ResultFile file, ResultFile::create(path));
+  return TraceFile(std::move(file), "");
 }
 
 Result<TraceFile> TraceFile::append(const std::string& path) {
-  std::FILE* const file = std::fopen(path.c_str(), "r+b");
-  if (file == nullptr) return failed(path);
-  TraceFile trace(path, file);
-  if (::flock(::fileno(file), LOCK_EX | LOCK_NB) != 0) {
+  PELLUCID_TRY(ResultFile file, ResultFile::append(path));
+  if (!file.lock()) {
     return Error{ErrorCode::kIo, fmt::format("cannot write {}", path), "another program is writing it"};
   }
-  return trace;
+  PELLUCID_TRY(const std::byte last, file.last());
+  return TraceFile(std::move(file), std::string(line_end(last)));
 }
+
+Result<TraceFile> TraceFile::copy(const std::string& path, const std::string& output) {
+  PELLUCID_TRY(const MappedFile from, MappedFile::open(path));
+  PELLUCID_TRY(ResultFile file, ResultFile::create(output));
+  const std::span<const std::byte> bytes = from.bytes();
+  std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  all += line_end(bytes.back());
+  return TraceFile(std::move(file), std::move(all));
+}
+
+void TraceFile::begin_with(const boost::json::object& record) { opening_ = line_of(record); }
 
 Result<void> TraceFile::write(const boost::json::object& record) {
-  if (!std::exchange(at_end_, true) && !end_line(file_.get())) return failed(path_);
-  const std::string line = boost::json::serialize(record) + '\n';
-  const bool written =
-      std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() && std::fflush(file_.get()) == 0;
-  if (!written) return failed(path_);
-  return {};
+  const std::string lines = std::exchange(before_, {}) + std::exchange(opening_, {}) + line_of(record);
+  return file_.write(std::as_bytes(std::span(lines)));
 }
 
-Result<void> TraceWriter::begin(const boost::json::object& record, int branch,
-                                const sampling::Settings& settings) {
+void TraceWriter::begin(const boost::json::object& record, int branch, const sampling::Settings& settings) {
   branch_ = branch;
   settings_ = settings;
   since_step_ = Stopwatch();
-  return file_.write(record);
+  file_.begin_with(record);
 }
 
 Result<void> TraceWriter::step(const StepView& view) {
   const auto piece_of = [this](int32_t id) { return shown_piece(engine_->tokenizer(), id); };
   TraceStep step = traced_step(view, settings_, top_, piece_of);
   if (logits_) {
-    PELLUCID_TRY(step.logits_row, logits_->write(view.logits));
+    PELLUCID_TRY(step.logits, logits_->write(view.logits, step.logits_hash));
     if (step.allowed) step.allowed->set.assign(view.context.allowed.begin(), view.context.allowed.end());
   }
   step.ms = std::exchange(since_step_, Stopwatch()).milliseconds();

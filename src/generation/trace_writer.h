@@ -4,15 +4,15 @@
 
 #include <boost/json.hpp>
 #include <cstddef>
-#include <cstdio>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/stopwatch.h"
 #include "generation/generate.h"
 #include "generation/logits_file.h"
+#include "generation/result_file.h"
 
 namespace pellucid::generation {
 
@@ -22,20 +22,25 @@ class TraceFile {
   static Result<TraceFile> create(const std::string& path);
   /// Goes on behind the last line, and keeps others from it: two branches must not take one number.
   static Result<TraceFile> append(const std::string& path);
+  /// Goes on in a copy of `path`, which `output` becomes.
+  static Result<TraceFile> copy(const std::string& path, const std::string& output);
+
+  /// The record waits for the next one that is written: without that, nothing has begun, and another may take
+  /// its place.
+  void begin_with(const boost::json::object& record);
+  /// False while one waits.
+  [[nodiscard]] bool begun() const { return opening_.empty(); }
   Result<void> write(const boost::json::object& record);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  TraceFile(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+  TraceFile(ResultFile file, std::string before) : file_(std::move(file)), before_(std::move(before)) {}
 
-  std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
-  bool at_end_ = false;  // behind a whole line
+  ResultFile file_;
+  std::string before_;  // goes before what is written first
+  std::string opening_;
 };
 
-/// Records one branch.
+/// Records a branch, or one after another.
 class TraceWriter {
  public:
   /// Steps are recorded with their `top` best candidates, and with all logits where there is a file for
@@ -43,11 +48,13 @@ class TraceWriter {
   TraceWriter(TraceFile file, std::optional<LogitsWriter> logits, const Engine& engine, size_t top)
       : file_(std::move(file)), logits_(std::move(logits)), engine_(&engine), top_(top) {}
 
-  /// The first record: the header of a trace, or a branch's.
-  Result<void> begin(const boost::json::object& record, int branch, const sampling::Settings& settings);
+  /// The first record: the header of a trace, or a branch's. It is written with the first step, or the end.
+  void begin(const boost::json::object& record, int branch, const sampling::Settings& settings);
   /// Of a step that was watched: to_watch(top) of its best.
   Result<void> step(const StepView& view);
   Result<void> end(const Generation& done);
+  /// False where nothing was recorded after begin().
+  [[nodiscard]] bool begun() const { return file_.begun(); }
 
  private:
   TraceFile file_;

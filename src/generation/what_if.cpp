@@ -64,16 +64,16 @@ Result<Chooser> chooser_of(const Trace& trace, const TraceBranch& branch, const 
   PELLUCID_CHECK(check_breakers(trace, settings));
   PELLUCID_CHECK(check_structure(branch.options.settings, settings));
   return Chooser::make(settings, what.seed.value_or(branch.options.seed), branch.options.stream,
-                       trace.prompt_tokens.size(), trace.end_ids, trace.breakers);
+                       prompt_of(trace, branch.id).tokens.size(), trace.end_ids, trace.breakers);
 }
 
 Result<std::span<const float>> logits_of(const PathStep& at, const LogitsFile& logits) {
   const TraceStep& step = *at.step;
-  if (!step.logits_row) {
+  if (!step.logits) {
     return Error{ErrorCode::kBadTrace, fmt::format("step {} of branch {}", step.index, at.branch->id),
                  "its logits are not stored"};
   }
-  return logits.row(*step.logits_row, step.logits_hash);
+  return logits.row(*step.logits);
 }
 
 }  // namespace
@@ -87,7 +87,8 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
     return found == pieces.end() ? std::string() : found->second;
   };
   const std::vector<PathStep> path = path_of(trace, id);
-  const std::vector<int32_t> tokens = tokens_of(trace, path, path.size());
+  const std::vector<int32_t> tokens = tokens_of(trace, id);
+  const size_t n_prompt = prompt_of(trace, id).tokens.size();
   const TraceBranch* branch = nullptr;
   sampling::Settings settings;
   std::optional<Chooser> chooser;
@@ -103,7 +104,7 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
     PELLUCID_TRY(const std::span<const uint32_t> allowed, allowed_at(path[i], settings));
     chooser->allow(allowed);
     chooser->watch(to_watch(recorded.candidates.size()));
-    const auto before = std::span(tokens).first(trace.prompt_tokens.size() + i);
+    const auto before = std::span(tokens).first(n_prompt + i);
     PELLUCID_TRY(const sampling::Draw draw, chooser->choose(row, before, recorded.index, recorded.token));
     const StepView view{recorded.index,
                         row,

@@ -26,10 +26,11 @@ struct WhatIfStep {
   TraceStep made;
 };
 
-/// All steps of a branch's text, its ancestors' with their own settings, changed. State goes on as if the
-/// recorded tokens had been drawn. Errors: kBadTrace (a step's logits are not there); kUsage (settings, also
-/// where DRY's breakers or the structure of the output are others than those recorded, for they take the
-/// model's tokenizer; or they rule out every token of a step).
+/// All steps of a branch's text, its ancestors' with their own settings, changed. Of logits that are stored
+/// as float16 it is what those give, rounded as they are. State goes on as if the recorded tokens had been
+/// drawn. Errors: kBadTrace (a step's logits are not there); kUsage (settings, also where DRY's breakers or
+/// the structure of the output are others than those recorded, for they take the model's tokenizer; or they
+/// rule out every token of a step).
 Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int branch, const LogitsFile& logits,
                                         const WhatIf& what);
 

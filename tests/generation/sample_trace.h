@@ -21,7 +21,8 @@ inline TraceStep sample_step(int index) {
   step.piece = index == 1 ? "\xC3" : " the";  // half a character
   step.text = index == 1 ? "" : " the";
   step.logits_hash = 0x0123456789ABCDEF;
-  if (index == 0) step.logits_row = 7;
+  if (index == 0) step.logits = {7, step.logits_hash};
+  if (index == 1) step.logits = {8, 5};
   if (index == 0) step.allowed = {2, xxh64(std::as_bytes(std::span(allowed))), allowed};
   if (index == 1) step.allowed = {2, 5, {}};
   step.stages = {{"temperature", true, 9, 9, 0, {}, {}}, {"xtc", false, 9, 2, 1, 0.1, random_draw(1, 2, 3)}};

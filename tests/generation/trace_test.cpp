@@ -53,7 +53,7 @@ class Traces : public ::testing::Test {
     trace.logits_path = logits_path_;
     TraceWriter writer(TraceFile::create(trace_path_).value(), LogitsWriter::create(logits_path_).value(),
                        *engine_, 5);
-    EXPECT_TRUE(writer.begin(header_record(trace), 0, options.settings).ok());
+    writer.begin(header_record(trace), 0, options.settings);
     Sequence sequence = engine_->new_sequence();
     auto made = generate(*engine_, sequence, prompt_, options,
                          [&](const StepView& view) { return writer.step(view).ok(); });
@@ -200,17 +200,17 @@ TEST_F(Traces, WhatIfRefusesWhatItLacks) {
   EXPECT_EQ(dry.error().what, "setting dry_multiplier");
   EXPECT_EQ(what_if(trace, 1, logits.value(), {with("top_k", "1"), {}}).error().message(),
             "there is no branch 1: the trace has 0 .. 0");
-  trace.branches[0].steps[2].logits_hash ^= 1;
+  trace.branches[0].steps[2].logits->hash ^= 1;
   EXPECT_TRUE(what_if(trace, 0, logits.value(), {with("top_k", "1"), {}})
                   .error()
                   .message()
                   .ends_with("row 2 is not the one that the trace recorded"));
-  trace.branches[0].steps[1].logits_row = 1U << 30;
+  trace.branches[0].steps[1].logits->row = 1U << 30;
   EXPECT_TRUE(what_if(trace, 0, logits.value(), {with("top_k", "1"), {}})
                   .error()
                   .message()
                   .ends_with("there is no row 1073741824"));
-  trace.branches[0].steps[0].logits_row.reset();
+  trace.branches[0].steps[0].logits.reset();
   EXPECT_EQ(what_if(trace, 0, logits.value(), {with("top_k", "1"), {}}).error().message(),
             "step 0 of branch 0: its logits are not stored");
 }

@@ -112,6 +112,29 @@ def test_a_dialect_keeps_the_structure(tmp_path, option, value, name):
     assert then["steps"][0]["what_if"]["token"] == asked["tokens"][0]
 
 
+REFUSED = [["--regex", "(a"], ["--ctx", "2"], ["--stop", ""]]
+
+
+@pytest.mark.parametrize("options", REFUSED, ids=lambda options: options[0])
+def test_a_text_that_cannot_start_leaves_no_file_and_harms_none(tmp_path, options):
+    trace, logits = tmp_path / "run.jsonl", tmp_path / "run.f32"
+    files = ["--trace", trace, "--trace-logits", logits]
+    assert pellucid("generate", "Number: one two", *options, *files).code in (1, 2)
+    assert not trace.exists() and not logits.exists()
+    trace.write_text("precious")
+    assert pellucid("generate", "Number: one two", *options, *files).code in (1, 2)
+    assert trace.read_text() == "precious" and not logits.exists()
+
+
+def test_a_branch_that_cannot_start_leaves_the_trace_as_it_is(tmp_path):
+    trace = tmp_path / "run.jsonl"
+    good(pellucid("generate", "Number: ", "-n", "6", "--seed", "2", "--trace", trace))
+    before = trace.read_bytes()
+    assert_usage(pellucid("branch", trace, "--at", "2", "--set", "regex=(a"), "setting regex")
+    assert_usage(pellucid("branch", trace, "--at", "2", "--set", "regex=(a", "-o", tmp_path / "copy.jsonl"), "setting regex")
+    assert trace.read_bytes() == before and not (tmp_path / "copy.jsonl").exists()
+
+
 def test_what_if_needs_the_sets(tmp_path):
     trace = tmp_path / "run.jsonl"
     generated("Number: ", "--regex", "[0-9]{3}", "--trace", trace, "--trace-logits", tmp_path / "run.f32")

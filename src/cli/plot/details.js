@@ -25,6 +25,7 @@ function summary(step) {
     ["surprise", prediction && bits(measures.surprise.of(step))],
     ["entropy of the model", prediction && bits(prediction.entropy_bits)],
     ["entropy drawn from", step.final_entropy_bits === undefined ? undefined : bits(step.final_entropy_bits)],
+    ["went back", step.taken_back && `${grouped(step.taken_back)} steps, for ${quoted({ piece: step.banned_phrase })}`],
     ["gap of the two best logits", step.gap === null ? undefined : trimmed(step.gap, 4)],
   ]);
 }
@@ -54,7 +55,7 @@ function tokenRow(step) {
 function candidateTable(step) {
   const title = element("h3", {}, "Candidates",
     element("small", {}, element("i", { class: "key raw" }), "to the model", element("i", { class: "key final" }), "drawn from"));
-  const head = element("tr", {}, ...["token", "", step.prediction ? "model" : "logit", "drawn from"].map((name) => element("th", { scope: "col" }, name)));
+  const head = element("tr", {}, ...["token", "", tellsModel(step) ? "model" : "logit", "drawn from"].map((name) => element("th", { scope: "col" }, name)));
   return [title, element("table", { id: "candidates" }, element("thead", {}, head),
     element("tbody", {}, ...step.candidates.map((one) => candidateRow(step, one)), ...tokenRow(step)))];
 }

@@ -4,6 +4,7 @@ const state = { branch: 0, measure: "probability", step: 0, path: [] };
 function branchName(branch) {
   const steps = `${branch.steps.length} ${branch.steps.length === 1 ? "step" : "steps"}`;
   if (branch.branch === 0) return `main text, ${steps}`;
+  if (branch.prompt) return `${branch.branch}: another answer, ${steps}`;
   const changes = branch.changes.slice(0, 3);
   if (branch.take.length > 0) {
     const taken = branch.steps.slice(0, branch.take.length).map((step) => step.piece).join("");
@@ -19,7 +20,7 @@ function showFacts() {
     ["model", trace.model.path.split("/").pop()],
     ["seed", branch.seed],
     ["settings", branch.settings_text],
-    ["tokens", `${grouped(trace.prompt.tokens.length)} + ${grouped(state.path.length)}`],
+    ["tokens", `${grouped(promptOf(state.branch).tokens.length)} + ${grouped(state.path.length)}`],
     ["end", end ? end.finish_reason : "stopped before its end"],
     ["by", `pellucid ${trace.pellucid}, ${trace.machine.simd}, ${trace.machine.threads} threads`],
   ];

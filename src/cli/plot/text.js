@@ -21,7 +21,7 @@ function tokenElement(step, text, position) {
 function showText(path) {
   const texts = textsOf(path);
   tokens = path.map((step, position) => tokenElement(step, texts[position], position));
-  textBox.replaceChildren(element("span", { class: "prompt", role: "presentation" }, trace.prompt.text), ...tokens);
+  textBox.replaceChildren(element("span", { class: "prompt", role: "presentation" }, promptOf(state.branch).text), ...tokens);
   const marks = document.getElementById("marks");
   const shown = [
     path.some((step) => step.near_tie) && element("span", {}, element("span", { class: "near-tie" }, "near tie")),

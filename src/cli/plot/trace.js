@@ -12,9 +12,17 @@ function pathOf(id) {
   }
 }
 
+/** What a branch's text goes on from: an answer in a conversation has a prompt of its own. */
+function promptOf(id) {
+  for (; id !== 0; id = trace.branches[id].parent) {
+    if (trace.branches[id].prompt) return trace.branches[id].prompt;
+  }
+  return trace.prompt;
+}
+
 /** Steps at which branches leave -> those branches. */
 const leaving = new Map();
-for (const branch of trace.branches.slice(1)) {
+for (const branch of trace.branches.slice(1).filter((one) => !one.prompt)) {
   let owner = trace.branches[branch.parent];
   while (branch.at < owner.at) owner = trace.branches[owner.parent];
   const step = owner.steps[branch.at - owner.at];
@@ -39,9 +47,14 @@ function finalProbability(step) {
   return step.candidates.find((one) => one.id === step.token)?.probability;
 }
 
-/** In the model's own distribution; undefined in traces that do not tell. */
+/** Whether the logits of the candidates are the model's own, and how they add up is known: guided ones are not. */
+function tellsModel(step) {
+  return step.prediction && !step.unconditional;
+}
+
+/** In the model's own distribution; undefined in steps that do not tell. */
 function rawProbability(step, candidate) {
-  return step.prediction && Math.exp(candidate.logit - step.prediction.log_sum_exp);
+  return tellsModel(step) ? Math.exp(candidate.logit - step.prediction.log_sum_exp) : undefined;
 }
 
 /** What the text can be coloured by. The level of a value is how many of `limits` it has passed. */
