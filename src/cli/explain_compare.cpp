@@ -25,20 +25,34 @@ std::vector<const sampling::StageReport*> stages_of(const ExplainedStep& step) {
   return stages;
 }
 
+/// Those of the stages that a chain must not leave out while they are set have their defaults.
+sampling::Settings with_order(sampling::Settings settings, const std::vector<sampling::StageId>& order) {
+  using sampling::StageId;
+  const sampling::Settings defaults;
+  for (const StageId id : {StageId::kGuidance, StageId::kGrammar, StageId::kPhraseBan}) {
+    if (std::ranges::find(order, id) != order.end()) continue;
+    for (const sampling::SettingRow& row : sampling::row(id).settings) {
+      std::visit([&](auto field) { settings.*field = defaults.*field; }, row.field);
+    }
+  }
+  settings.order = order;
+  return settings;
+}
+
 /// The candidates before the first stage and after each: those of chains of the first stages.
 Result<std::vector<Candidates>> points_of(std::span<const float> logits, const ExplainedStep& step,
                                           const sampling::Context& context, const sampling::State& state) {
-  sampling::Settings settings = step.settings;
-  settings.order.clear();
+  std::vector<sampling::StageId> order;
   std::vector<Candidates> points;
   const auto add = [&]() -> Result<void> {
-    PELLUCID_TRY(sampling::ChainResult part, sampling::run_chain(logits, settings, context, state));
+    PELLUCID_TRY(sampling::ChainResult part,
+                 sampling::run_chain(logits, with_order(step.settings, order), context, state));
     points.push_back(std::move(part.candidates));
     return {};
   };
   PELLUCID_CHECK(add());
   for (const sampling::StageReport* report : stages_of(step)) {
-    settings.order.push_back(report->stage);
+    order.push_back(report->stage);
     PELLUCID_CHECK(add());
   }
   return points;

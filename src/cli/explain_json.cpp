@@ -97,6 +97,7 @@ boost::json::object draw_json(const ExplainedStep& step) {
                                            {"key", to_json(draw.random->key)},
                                            {"counter", to_json(draw.random->counter)},
                                            {"integer", draw.random->integer}};
+    if (address.redraws != 0) object["random"].as_object()["redraws"] = address.redraws;
   }
   return object;
 }
@@ -126,6 +127,10 @@ boost::json::object explain_json(const ExplainedStep& step) {
                              {"draw", draw_json(step)},
                              {"gap", nullptr}};
   if (step.gap) object["gap"] = *step.gap;
+  if (step.taken_back != 0) {
+    object["taken_back"] = step.taken_back;
+    object["banned_phrase"] = step.phrase;
+  }
   return object;
 }
 

@@ -42,10 +42,21 @@ std::string strip(const ExplainedStep& step, const ReportStyle& style) {
 
 std::string source_lines(const RandomDraw& random, const ReportStyle& style) {
   const DrawAddress address = address_of(random);
-  const std::string from =
+  std::string from =
       fmt::format("Philox4x32-10: seed {}, stream {}, step {}", address.seed, address.stream, address.step);
+  if (address.redraws != 0) from += fmt::format(", redraws {}", address.redraws);
   return report_line("u", style).words(fmt::format("{} / 2^53", random.integer)).str() +
          report_line("from", style).words(from).str();
+}
+
+/// That the steps before don't count.
+std::string taken_back_line(const ExplainedStep& step, const ReportStyle& style) {
+  if (step.taken_back == 0) return {};
+  FoldedLine line = report_line("taken back", style);
+  line.words(fmt::format("{} {}, which made the banned phrase", step.taken_back,
+                         step.taken_back == 1 ? "step" : "steps"));
+  line.word(quoted_token(step.phrase, 40), kYellow);
+  return line.str() + '\n';
 }
 
 /// How nearly it was another token.
@@ -94,16 +105,17 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   context.seed = address.seed;
   context.stream = address.stream;
   context.step = address.step;
-  PELLUCID_TRY(sampling::ChainResult fast, sampling::run_chain(logits, settings, context, state));
+  sampling::WatchedBest watched{.top = 2};
+  PELLUCID_TRY(sampling::ChainResult fast, sampling::run_chain(logits, settings, context, state, &watched));
   ExplainedStep step;
   step.step = static_cast<size_t>(address.step);
   step.settings = settings;
-  PELLUCID_TRY(const sampling::Row row, sampling::Row::from(logits));
-  step.gap = sampling::gap_of(row.select({.best = 2}));
+  step.gap = sampling::gap_of(watched.best);
   if (address.u) {
     PELLUCID_TRY(step.draw, sampling::draw_at(fast.candidates, *address.u));
   } else {
-    step.draw = sampling::draw(fast.candidates, address.seed, address.stream, address.step);
+    step.draw =
+        sampling::draw(fast.candidates, address.seed, address.stream, sampling::step_address(context));
   }
   const std::array drawn{step.draw.token};
   PELLUCID_TRY(step.chain, sampling::watch_chain(logits, settings, top, drawn, context, state));
@@ -112,10 +124,11 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
 
 bool near_tie(const ExplainedStep& step) { return sampling::near_tie(step.settings, step.gap, step.draw); }
 
-std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style) {
+std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style,
+                        std::string_view name) {
   constexpr size_t kTokenWidth = 24;
   std::string text =
-      styled(fmt::format("prompt, {} {}", grouped(prompt.size()), prompt.size() == 1 ? "token" : "tokens"),
+      styled(fmt::format("{}, {} {}", name, grouped(prompt.size()), prompt.size() == 1 ? "token" : "tokens"),
              kBold, style.colour);
   size_t column = style.width;
   for (const PromptToken& token : prompt) {
@@ -131,8 +144,8 @@ std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& 
 }
 
 std::string explain_text(const ExplainedStep& step, const ReportStyle& style) {
-  return step_title(step, style) + explain_table(step, style) + '\n' + stage_lines(step, style) +
-         draw_lines(step, style) + text_line(step, style);
+  return taken_back_line(step, style) + step_title(step, style) + explain_table(step, style) + '\n' +
+         stage_lines(step, style) + draw_lines(step, style) + text_line(step, style);
 }
 
 }  // namespace pellucid::cli

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "cli/terminal.h"
 #include "sampling/draw.h"
@@ -20,12 +21,14 @@ namespace pellucid::cli {
 /// What there is to tell. Token texts are bytes, perhaps half a character.
 struct ExplainedStep {
   size_t step = 0;        // 0 is the first new token
+  int taken_back = 0;     // how many of the steps before are void, for they made
+  std::string phrase;     // this banned phrase
   std::string context;    // text before the step
   std::string continued;  // text with the token drawn
   sampling::Settings settings;
   sampling::WatchedChain chain;  // watches the token drawn, too
   sampling::Draw draw;
-  std::optional<double> gap;  // between the two largest raw logits; none where only one is finite
+  std::optional<double> gap;  // between the two largest logits, raw or guided; none where only one is finite
   std::function<std::string(int32_t)> label;  // the bytes of a token
 };
 
@@ -38,6 +41,7 @@ struct DrawAddress {
   uint64_t seed = 0;
   uint64_t stream = 0;
   uint64_t step = 0;
+  uint64_t redraws = 0;  // where it is read from a number: as in the context
 };
 
 /// Runs chain and draw on a row of logits, watching the `top` best and the token drawn. The caller fills in
@@ -53,7 +57,8 @@ struct PromptToken {
 };
 
 /// The prompt's tokens with their ids, as many to a line as fit; each line ends in '\n'.
-std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style);
+std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style,
+                        std::string_view name = "prompt");
 
 /// The same: a list of {`id`, `token`, `bytes`}, which are as in the candidates of explain_json().
 boost::json::array prompt_json(std::span<const PromptToken> prompt);
@@ -73,7 +78,9 @@ std::string explain_text(const ExplainedStep& step, const ReportStyle& style);
 ///   `removed_by` (a stage or null), `reason` (or null), `probability` (final)}.
 /// - `others`: {`count`, `probability`, `after`: [{`count`, `probability`}]}.
 /// - `draw`: {`u`, `token`, `id`, `rank`, `probability`, `low`, `high`, `margin`, `greedy`, `near_tie`,
-///   `random`: null or {`seed`, `stream`, `step`, `key`, `counter`, `integer`}}; u is integer / 2^53.
+///   `random`: null or {`seed`, `stream`, `step`, `key`, `counter`, `integer`}} and `redraws` where not 0; u
+///   is integer / 2^53.
+/// - `taken_back`, `banned_phrase`: where steps before are void.
 /// - `gap`: between the two largest raw logits, null where there is one.
 boost::json::object explain_json(const ExplainedStep& step);
 

@@ -37,7 +37,7 @@ std::string bar(double share, size_t width) {
 /// True where a stage's column shows logits, for it changed those.
 bool shows_logits(const StageReport& report) {
   const sampling::StageRow& stage = sampling::row(report.stage);
-  return stage.edit != nullptr || (stage.pointwise && report.removed() == 0);
+  return stage.edit != nullptr || stage.remake != nullptr || (stage.pointwise && report.removed() == 0);
 }
 
 /// A narrow table leaves out the columns that matter least; those that matter most are always there.

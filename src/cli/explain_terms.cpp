@@ -67,9 +67,8 @@ std::string removal(const sampling::WatchedChain& chain, const sampling::Candida
 
 DrawAddress address_of(const RandomDraw& random) {
   const auto joined = [](uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; };
-  const auto& [step_low, step_high, stream_low, stream_high] = random.counter;
-  return {random.u, joined(random.key[0], random.key[1]), joined(stream_low, stream_high),
-          joined(step_low, step_high)};
+  const auto& [step_low, redraws, stream_low, stream_high] = random.counter;
+  return {random.u, joined(random.key[0], random.key[1]), joined(stream_low, stream_high), step_low, redraws};
 }
 
 }  // namespace pellucid::cli

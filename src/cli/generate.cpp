@@ -16,6 +16,7 @@
 #include "cli/json.h"
 #include "cli/local_time.h"
 #include "cli/logprob_report.h"
+#include "cli/negative_prompt.h"
 #include "cli/options.h"
 #include "cli/strategy_options.h"
 #include "cli/trace_options.h"
@@ -28,6 +29,7 @@ struct GenerateCommand {
   std::optional<std::string> prompt;
   ModelOptions model;
   SamplingOptions sampling;
+  std::optional<std::string> negative_prompt;
   int max_tokens = 256;
   std::vector<std::string> stop;
   bool ignore_eos = false;
@@ -68,6 +70,12 @@ Result<GenerateRun> prepare(const GenerateCommand& command) {
   PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
   generation::GenerateOptions options;
   PELLUCID_TRY(options.settings, apply(command.sampling, base));
+  std::optional<std::string> negative = command.negative_prompt;
+  if (negative && command.chat) {
+    PELLUCID_TRY(negative, chat_prompt(command, *loaded.engine, *negative, now));
+  }
+  PELLUCID_TRY(options.negative_prompt,
+               negative_prompt_tokens(negative, options.settings, loaded.engine->tokenizer(), encode));
   options.seed = seed_or_random(command.sampling);
   options.max_tokens = command.max_tokens;
   options.stop = command.stop;
@@ -97,6 +105,7 @@ Result<std::unique_ptr<generation::PromptLogprobs>> watch_prompt(const LogprobCh
 Result<void> add_logprobs(const LogprobChoice& choice, const GenerateRun& run,
                           const generation::StepView& step, TextLogprobs& text) {
   if (!choice.kind) return {};
+  text.erase(text.end() - step.taken_back, text.end());
   PELLUCID_TRY(generation::PositionLogprobs one,
                generation::logprobs_of(step, run.options.settings, choice.options()));
   text.push_back(std::move(one));
@@ -118,11 +127,11 @@ Result<int> generate_one(const GenerateCommand& command, GenerateRun& run) {
   run.options.cancelled = [&interrupt] { return interrupt.raised(); };
   Result<void> written;
   const auto observe = [&](const generation::StepView& step) {
-    if (stream && !step.text.empty()) {
+    if (trace) written = trace->step(step);
+    if (stream && written.ok() && !step.text.empty()) {
       written = write_output(step.text);
       if (written.ok()) written = flush_output();
     }
-    if (trace && written.ok()) written = trace->step(step);
     if (written.ok()) written = add_logprobs(command.logprobs, run, step, logprobs);
     return written.ok() && !interrupt.raised();
   };
@@ -218,6 +227,7 @@ void add_generate(CLI::App& app, Action& action) {
       ->type_name("N")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);
+  add_negative_prompt_option(*command, options->negative_prompt);
   command->add_option("--stop", options->stop, "end before this text (may be given again)")
       ->allow_extra_args(false)
       ->type_name("TEXT");

@@ -38,6 +38,9 @@ boost::json::object head_json(const GenerateRun& run, const generation::Timings&
                                       {"decode_ms", t.decode_ms},
                                       {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
                                       {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
+  if (!run.options.negative_prompt.empty()) {
+    head["negative_prompt_tokens"] = to_json(run.options.negative_prompt);
+  }
   if (run.now) head["now"] = to_text(*run.now);
   return head;
 }

@@ -24,7 +24,8 @@ struct GenerateRun {
   generation::GenerateOptions options;
 };
 
-/// The members that every report has: model, prompt_tokens, seed, settings, timings.
+/// The members that every report has: model, prompt_tokens, seed, settings, timings; now and
+/// negative_prompt_tokens where there are such.
 boost::json::object head_json(const GenerateRun& run, const generation::Timings& timings);
 
 /// tokens, text, finish_reason.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -39,8 +40,8 @@ std::string flags_of(const sampling::SettingRow& row) {
 
 /// What an option's value looks like.
 std::string type_name_of(const sampling::SettingRow& row) {
-  static constexpr auto kNames = std::array{"X",      "N",         "WHICH",    "WHICH",    "WHICH", "WHICH",
-                                            "ID,...", "ID+ID,...", "ID=X,...", "TEXT,...", "TEXT"};
+  static constexpr auto kNames = std::array{"X",     "N",      "WHICH",     "WHICH",    "WHICH",    "WHICH",
+                                            "WHICH", "ID,...", "ID+ID,...", "ID=X,...", "TEXT,...", "TEXT"};
   static_assert(kNames.size() == std::variant_size_v<sampling::Field>);
   return kNames[row.field.index()];
 }
@@ -112,14 +113,26 @@ std::function<void(const std::string&)> remember(SamplingOptions& options, std::
   return [&options, name](const std::string& text) { options.given.emplace_back(name, text); };
 }
 
+std::function<void(const std::vector<std::string>&)> remember_all(SamplingOptions& options,
+                                                                  std::string_view name) {
+  return [&options, name](const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) options.given.emplace_back(name, text);
+  };
+}
+
 }  // namespace
 
 void add_stage_options(CLI::App& command, sampling::StageId id, SamplingOptions& options) {
   const sampling::StageRow& stage = sampling::row(id);
   for (const sampling::SettingRow& row : stage.settings) {
-    command.add_option_function<std::string>(flags_of(row), remember(options, row.name), help_of(row))
-        ->type_name(type_name_of(row))
-        ->group(std::string(sampling::group_title(stage.group)));
+    CLI::Option* const option = row.adds_up
+                                    ? command
+                                          .add_option_function<std::vector<std::string>>(
+                                              flags_of(row), remember_all(options, row.name), help_of(row))
+                                          ->allow_extra_args(false)
+                                    : command.add_option_function<std::string>(
+                                          flags_of(row), remember(options, row.name), help_of(row));
+    option->type_name(type_name_of(row))->group(std::string(sampling::group_title(stage.group)));
   }
 }
 
@@ -160,11 +173,34 @@ Result<std::string> setting_text(std::string_view name, std::string_view text) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
+namespace {
+
+using GivenSettings = std::vector<std::pair<std::string, std::string>>;
+
+/// Of the settings that add up when they are given again, one with all values.
+GivenSettings added_up(const GivenSettings& given) {
+  GivenSettings all;
+  for (const auto& [name, text] : given) {
+    const sampling::SettingRow* row = sampling::find_setting(name);
+    const auto before = std::ranges::find_if(all, [row](const auto& one) {
+      return row != nullptr && row->adds_up && sampling::find_setting(one.first) == row;
+    });
+    if (before == all.end()) {
+      all.emplace_back(name, text);
+    } else {
+      before->second += ',' + text;
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
   if (options.dialect) {
     PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect, base));
   }
-  for (const auto& [name, text] : options.given) {
+  for (const auto& [name, text] : added_up(options.given)) {
     PELLUCID_TRY(const std::string value, setting_text(name, text));
     PELLUCID_CHECK(sampling::set(base, name, value));
   }

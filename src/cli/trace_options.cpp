@@ -71,9 +71,9 @@ void add_trace_options(CLI::App& command, TraceOptions& options) {
 
 Result<void> check_recordable(const generation::GenerateOptions& run) {
   // JSON holds characters, not bytes; a replaced one would stop elsewhere.
-  for (const auto* texts : {&run.stop, &run.settings.dry_breakers}) {
+  for (const auto* texts : {&run.stop, &run.settings.dry_breakers, &run.settings.ban_phrases}) {
     if (!std::ranges::all_of(*texts, is_utf8)) {
-      return refused("--trace", "a stop text or breaker is not UTF-8, and cannot be recorded");
+      return refused("--trace", "a stop text, breaker or banned phrase is not UTF-8, and cannot be recorded");
     }
   }
   return {};

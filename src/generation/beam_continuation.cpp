@@ -44,7 +44,8 @@ Result<bool> BeamContinuation::look(size_t beam, std::span<const float> row) {
   std::vector<int32_t> tokens = start_.prompt;
   const Beam& running = search_.running()[beam];
   tokens.insert(tokens.end(), running.tokens.begin(), running.tokens.end());
-  const Result<void> looked = texts_[beam].chooser.look(sampling::log_softmax(row), tokens, index_);
+  const std::vector<float> scores = sampling::log_softmax(row);
+  const Result<void> looked = texts_[beam].chooser.look({scores}, tokens, index_);
   if (looked.ok()) return true;
   if (looked.error().code != ErrorCode::kUsage) return looked.error();
   dead_end_ = looked.error();

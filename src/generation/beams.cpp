@@ -7,6 +7,7 @@
 
 #include "base/stopwatch.h"
 #include "generation/guides.h"
+#include "generation/passes.h"
 #include "generation/prefill.h"
 
 namespace pellucid::generation {
@@ -102,6 +103,7 @@ Result<BeamTexts> generate_beams(Engine& engine, std::span<const int32_t> prompt
                                  const GenerateOptions& options, const BeamOptions& beams,
                                  const BeamObserver& observer) {
   PELLUCID_CHECK(check(beams, options.settings));
+  PELLUCID_CHECK(check_shared_passes(options.settings));
   PELLUCID_TRY(BeamStart begin, start_of(engine, prompt, options, beams.choosing));
   const int room = engine.options().n_ctx - static_cast<int>(prompt.size()) + 1;
   BeamContinuation continuation({.beams = beams.beams,

@@ -77,7 +77,7 @@ Result<bool> Chooser::ended_after(int32_t token) const {
 /// The draw, made from a chain that is kept; state and guide go on with its token, or that taken.
 Result<sampling::Draw> Chooser::draw_and_advance(std::optional<int32_t> taken) {
   const sampling::Draw draw =
-      sampling::draw(chain_.candidates, context_.seed, context_.stream, context_.step);
+      sampling::draw(chain_.candidates, context_.seed, context_.stream, sampling::step_address(context_));
   if (taken && *taken != draw.token) {
     PELLUCID_CHECK(go_on_with(*taken));
     return draw;
@@ -94,19 +94,21 @@ Result<void> Chooser::run_chain(std::span<const float> logits) {
   return {};
 }
 
-Result<void> Chooser::look(std::span<const float> logits, std::span<const int32_t> tokens, int index) {
+Result<void> Chooser::look(const StepLogits& logits, std::span<const int32_t> tokens, int index) {
+  context_.unconditional = logits.unconditional;
   context_.tokens = tokens;
   context_.step = static_cast<uint64_t>(index);
   context_.end_ids = end_ids_;
   context_.breakers = breakers_;
   context_.watermark_table = watermark_table_;
   state_ = next_;
-  const Result<void> chain = run_chain(logits);
+  context_.redraws = state_.redraws;
+  const Result<void> chain = run_chain(logits.logits);
   return chain.ok() ? chain : at_step(index, chain.error());
 }
 
-Result<sampling::Draw> Chooser::choose(std::span<const float> logits, std::span<const int32_t> tokens,
-                                       int index, std::optional<int32_t> taken) {
+Result<sampling::Draw> Chooser::choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
+                                       std::optional<int32_t> taken) {
   PELLUCID_CHECK(look(logits, tokens, index));
   auto draw = draw_and_advance(taken);
   return draw.ok() ? draw : at_step(index, draw.error());

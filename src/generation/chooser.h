@@ -17,6 +17,12 @@
 
 namespace pellucid::generation {
 
+/// What the model says of the next token, index = token id.
+struct StepLogits {
+  std::span<const float> logits;
+  std::span<const float> unconditional = {};  // with guidance: of the text without its prompt
+};
+
 class Chooser {
  public:
   /// Draws are (seed, stream, step). Errors: kUsage (settings, DRY's breakers).
@@ -43,6 +49,26 @@ class Chooser {
   /// True where the guide says that nothing can follow.
   [[nodiscard]] bool ended() const { return guide_ && guide_->ended(); }
 
+  /// Tokens that may not be chosen at the next steps, until others are named; a view of the caller's.
+  void ban(std::span<const int32_t> ids) { context_.banned = ids; }
+
+  /// How often the text has gone back before the next step, of who knows it.
+  void go_on_at(uint32_t redraws) { next_.redraws = redraws; }
+
+  /// All that the next step begins with.
+  struct Mark {
+    sampling::State state;
+    std::optional<bridge::Guide> guide;
+  };
+  [[nodiscard]] Mark mark() const { return {next_, guide_}; }
+  /// Goes back there. Draws from here on are others than those before.
+  void go_back(const Mark& mark) {
+    const uint32_t redraws = next_.redraws + 1;
+    next_ = mark.state;
+    next_.redraws = redraws;
+    guide_ = mark.guide;
+  }
+
   /// However far the stages would cut, this many candidates are left.
   void leave_at_least(size_t least) { context_.least = least; }
 
@@ -52,11 +78,11 @@ class Chooser {
   /// The draw of step `index` after `tokens`; errors name the step. Where a token is `taken` in its place,
   /// the state goes on as if that had been drawn, or stays where no draw could have given it. Errors: those
   /// of run_chain(); of the guide, which may refuse a token that is taken.
-  Result<sampling::Draw> choose(std::span<const float> logits, std::span<const int32_t> tokens, int index,
+  Result<sampling::Draw> choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
                                 std::optional<int32_t> taken = {});
 
   /// The chain of step `index` after `tokens`, and no draw. Errors: as choose().
-  Result<void> look(std::span<const float> logits, std::span<const int32_t> tokens, int index);
+  Result<void> look(const StepLogits& logits, std::span<const int32_t> tokens, int index);
   /// State and guide go on from the latest step as if `token` had been drawn; the state stays where no draw
   /// could have given it. Errors: the guide's.
   Result<void> go_on_with(int32_t token);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 #include "generation/guides.h"
@@ -47,10 +48,25 @@ Continuation::Continuation(const Engine& engine, GenerateOptions options, StepOb
   for (const int32_t token : generation_.tokens) generation_.text += text_of(token);
 }
 
+/// The text begun is what it is; it must not hold a phrase itself.
+Result<void> Continuation::hold_phrases() {
+  const Begun& begun = options_.begun;
+  const size_t first = begun.tokens.size() + begun.take.size();
+  PELLUCID_TRY(bans_, PhraseBans::make(options_.settings, static_cast<int>(first)));
+  std::string characters;
+  TextTail tail({});
+  for (const int32_t token : begun.tokens) {
+    if (!ends_turn(token)) characters += tail.push(engine_->tokenizer().piece(token));
+  }
+  if (bans_->begin(characters, generation_.text.size())) return {};
+  return Error{ErrorCode::kUsage, "the text so far holds a banned phrase", bans_->shown_phrase()};
+}
+
 Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions options, size_t n_before,
                                          StepObserver observer) {
   if (std::ranges::any_of(options.stop, &std::string::empty))
     return Error{ErrorCode::kUsage, "invalid stop string", "it is empty, and every text holds the empty one"};
+  if (!sampling::is_guided(options.settings)) options.negative_prompt.clear();
   for (const int32_t token : options.begun.take) {
     if (token >= 0 && token < engine.n_vocab()) continue;
     return Error{ErrorCode::kUsage, "token id out of range",
@@ -66,7 +82,9 @@ Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions o
   }
   chooser.go_on_from(options.begun.state);
   chooser.watch(options.watch);
-  return Continuation(engine, std::move(options), std::move(observer), std::move(chooser));
+  Continuation text(engine, std::move(options), std::move(observer), std::move(chooser));
+  if (sampling::bans_phrases(text.options_.settings)) PELLUCID_CHECK(text.hold_phrases());
+  return text;
 }
 
 bool Continuation::ends_turn(int32_t token) const {
@@ -84,21 +102,67 @@ std::optional<int32_t> Continuation::to_take() const {
   return options_.begun.take[done];
 }
 
-Result<bool> Continuation::step(std::span<const float> logits, std::span<const int32_t> tokens) {
+/// True where the newest token finds no position, in the text itself or in the unconditional one.
+bool Continuation::is_full(size_t n_positions) const {
+  const size_t unconditional = options_.negative_prompt.size() + generation_.tokens.size() - 1;
+  return std::max(n_positions, unconditional) >= static_cast<size_t>(engine_->options().n_ctx);
+}
+
+/// Keeps what the step begins with, and says what is ruled out.
+void Continuation::before_step(int index) {
+  if (!bans_) return;
+  bans_->hold({index, chooser_.mark(), tail_});
+  if (index == static_cast<int>(options_.begun.tokens.size()) && bans_->banned().empty()) {
+    bans_->ban(options_.begun.banned);
+  }
+  banned_.assign(bans_->banned().begin(), bans_->banned().end());
+  chooser_.ban(banned_);
+}
+
+/// Whether the text that is to be given out now holds a phrase: what a stop string cuts off does not count.
+bool Continuation::meets_phrase(int32_t token, std::string_view let_go) {
+  const size_t most = tail_.stopped() ? bans_->n_text() + let_go.size() : std::numeric_limits<size_t>::max();
+  return bans_->push(token, ends_turn(token) ? std::string_view() : tail_.newest(), most);
+}
+
+/// To where the phrase began that the latest token completed.
+Result<void> Continuation::go_back() {
+  PELLUCID_TRY(const StepMark mark, bans_->go_back());
+  taken_back_ = n_tokens() - mark.index;
+  led_back_by_ = bans_->phrase();
+  generation_.tokens.resize(static_cast<size_t>(mark.index));
+  chooser_.go_back(mark.chooser);
+  tail_ = mark.tail;
+  return {};
+}
+
+/// A chain that fails where tokens led to a banned phrase fails because of it.
+Error Continuation::failed(Error error) const {
+  if (!banned_.empty()) error.why += fmt::format(", after the banned phrase {}", bans_->shown_phrase());
+  return error;
+}
+
+Result<bool> Continuation::step(const StepLogits& logits, std::span<const int32_t> tokens) {
   const int index = n_tokens();
   const std::optional<int32_t> taken = to_take();
-  PELLUCID_TRY(const sampling::Draw draw, chooser_.choose(logits, tokens, index, taken));
+  before_step(index);
+  const auto chosen = chooser_.choose(logits, tokens, index, taken);
+  if (!chosen.ok()) return failed(chosen.error());
+  const sampling::Draw& draw = chosen.value();
   const int32_t token = taken.value_or(draw.token);
   generation_.tokens.push_back(token);
-  const bool full = static_cast<int>(tokens.size()) >= engine_->options().n_ctx;
   std::string text = text_of(token);
-  const bool stops = ends_turn(token) || tail_.stopped() || chooser_.ended();
-  const bool last = stops || full || index + 1 >= options_.max_tokens;
+  const bool met = bans_ && meets_phrase(token, text);
+  const bool stops = !met && (ends_turn(token) || tail_.stopped() || chooser_.ended());
+  const bool last = stops || (!met && (is_full(tokens.size()) || index + 1 >= options_.max_tokens));
   if (last) text += tail_.finish();
+  if (bans_) text = bans_->release(text, last);
   generation_.text += text;
   const bool go_on =
-      !observer_ || observer_(StepView{index, logits, chooser_.context(), chooser_.state(), chooser_.chain(),
-                                       chooser_.watched(), draw, token, taken.has_value(), text});
+      !observer_ || observer_(StepView{index, logits.logits, chooser_.context(), chooser_.state(),
+                                       chooser_.chain(), chooser_.watched(), draw, token, taken.has_value(),
+                                       std::exchange(taken_back_, 0), std::exchange(led_back_by_, {}), text});
+  if (met && go_on) PELLUCID_CHECK(go_back());
   if (stops) generation_.finish_reason = FinishReason::kStop;
   if (!go_on) cancel();
   return !last && go_on;

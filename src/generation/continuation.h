@@ -12,6 +12,7 @@
 
 #include "generation/chooser.h"
 #include "generation/engine.h"
+#include "generation/phrase_bans.h"
 #include "generation/text_tail.h"
 #include "sampling/chain.h"
 #include "sampling/context.h"
@@ -25,6 +26,7 @@ struct Begun {
   std::vector<int32_t> tokens;  // its new tokens so far: the last ones of what is run as the prompt
   sampling::State state;        // after them
   std::vector<int32_t> take;    // its next tokens, whatever is drawn
+  std::vector<int32_t> banned;  // at the first new step: what led to a banned phrase there
 };
 
 struct GenerateOptions {
@@ -33,7 +35,8 @@ struct GenerateOptions {
   uint64_t stream = 0;   // below 2^56; independent samples of one seed use different streams
   int max_tokens = 256;  // new tokens, those of `begun` counted
   std::vector<std::string> stop;
-  bool stop_at_end_of_turn = true;  // at the model's own stop tokens
+  std::vector<int32_t> negative_prompt;  // guidance's; none: the last token of the prompt
+  bool stop_at_end_of_turn = true;       // at the model's own stop tokens
   bool speculate =
       false;         // drafts from the text itself (PromptLookup): the same tokens, faster where it repeats
   size_t watch = 0;  // of each step's best logits, how many the observer is told of
@@ -50,17 +53,20 @@ std::string_view to_string(FinishReason reason);
 struct StepView {
   int index;                         // 0 is the first new token
   std::span<const float> logits;     // [n_vocab], as the model gave them
-  const sampling::Context& context;  // what the chain was given besides logits and settings
+  const sampling::Context& context;  // what the chain was given besides: with guidance, other logits, too
   const sampling::State& state;      // before this step
   const sampling::ChainResult& chain;
   const sampling::WatchedBest* watched;  // where the options ask for any
   const sampling::Draw& draw;
   int32_t token;  // what the text goes on with: the draw's, unless it was taken
   bool taken;
-  std::string_view text;  // what became certain with this token, whole characters only; may be empty
+  int taken_back;           // how many of the steps before are void: it goes on in their place
+  std::string_view phrase;  // which banned phrase was complete then
+  std::string_view text;    // what became certain with this token, whole characters only; may be empty
 };
 
-/// Called once a step, before the next one starts. Returning false ends the generation (kCancelled).
+/// Called once a step, before the next one starts. A step whose token leads to a banned phrase is called void
+/// by the next call. Returning false ends the generation (kCancelled).
 using StepObserver = std::function<bool(const StepView&)>;
 
 struct Timings {
@@ -86,8 +92,10 @@ class Continuation {
                                     StepObserver observer = {});
 
   /// One step: chooses a token from the `logits` of the last one of `tokens`, all that the sequence holds.
-  /// False where it was the last one. Errors: kNumeric, naming the step.
-  Result<bool> step(std::span<const float> logits, std::span<const int32_t> tokens);
+  /// False where it was the last one. Where that completes a banned phrase, n_tokens() is less than before or
+  /// the same: the text has gone back, and the next step goes on from there. Errors, naming the step:
+  /// kNumeric; kUsage and kLimit where there is no way round the banned phrases.
+  Result<bool> step(const StepLogits& logits, std::span<const int32_t> tokens);
   /// Ends it before its time, with what it has.
   void cancel() { generation_.finish_reason = FinishReason::kCancelled; }
 
@@ -100,14 +108,24 @@ class Continuation {
  private:
   Continuation(const Engine& engine, GenerateOptions options, StepObserver observer, Chooser chooser);
   [[nodiscard]] bool ends_turn(int32_t token) const;
+  [[nodiscard]] bool is_full(size_t n_positions) const;
   std::string text_of(int32_t token);
   [[nodiscard]] std::optional<int32_t> to_take() const;
+  Result<void> hold_phrases();
+  void before_step(int index);
+  bool meets_phrase(int32_t token, std::string_view let_go);
+  Result<void> go_back();
+  [[nodiscard]] Error failed(Error error) const;
 
   const Engine* engine_;
   GenerateOptions options_;
   StepObserver observer_;
   Chooser chooser_;
   TextTail tail_;
+  std::optional<PhraseBans> bans_;
+  std::vector<int32_t> banned_;  // at the latest step; the chooser views it
+  int taken_back_ = 0;           // what the next step is told
+  std::string led_back_by_;
   std::vector<int32_t> stop_ids_;
   Generation generation_;
 };

@@ -32,7 +32,8 @@ sampling::Settings without_cuts(sampling::Settings settings) {
   std::erase_if(settings.order, [scales](sampling::StageId id) {
     const bool tempers =
         scales && (id == sampling::StageId::kTemperature || id == sampling::StageId::kDynamicTemperature);
-    return !tempers && sampling::row(id).edit == nullptr;
+    const sampling::StageRow& stage = sampling::row(id);
+    return !tempers && stage.edit == nullptr && stage.remake == nullptr;
   });
   return settings;
 }
@@ -77,9 +78,11 @@ Result<PositionLogprobs> logprobs_of(const StepView& step, const sampling::Setti
 Result<PromptLogprobs> PromptLogprobs::make(const tokenizer::Tokenizer& tokenizer,
                                             std::vector<int32_t> prompt, const GenerateOptions& options,
                                             const LogprobOptions& wanted) {
+  sampling::Settings settings = options.settings;
+  settings.guidance_scale = 1;  // it is of new tokens
   PELLUCID_TRY(Chooser chooser,
-               Chooser::make(tokenizer, options.settings, options.seed, options.stream, prompt.size()));
-  return PromptLogprobs(std::move(prompt), options.settings, wanted, std::move(chooser));
+               Chooser::make(tokenizer, settings, options.seed, options.stream, prompt.size()));
+  return PromptLogprobs(std::move(prompt), settings, wanted, std::move(chooser));
 }
 
 Result<void> PromptLogprobs::add(int first, std::span<const float> logits, int n_rows) {
@@ -95,7 +98,7 @@ Result<void> PromptLogprobs::add(int first, std::span<const float> logits, int n
       continue;
     }
     chooser_.go_on_from({});
-    PELLUCID_CHECK(chooser_.choose(row, std::span<const int32_t>(prompt_).first(next), 0));
+    PELLUCID_CHECK(chooser_.choose({row}, std::span<const int32_t>(prompt_).first(next), 0));
     PELLUCID_TRY(PositionLogprobs position, logprobs_at(row, chooser_.chain(), chooser_.context(), {},
                                                         prompt_[next], settings_, options_));
     positions_.push_back(std::move(position));

@@ -38,7 +38,11 @@ GenerateOptions options_of(const Trace& trace, const TraceBranch& branch) {
   const std::vector<PathStep> path = path_of(trace, branch.parent);
   for (int i = 0; i < branch.at; ++i)
     options.begun.tokens.push_back(path[static_cast<size_t>(i)].step->token);
-  options.begun.state = path[static_cast<size_t>(branch.at)].step->state;
+  const PathStep& at = path[static_cast<size_t>(branch.at)];
+  options.begun.state = at.step->state;
+  const bool same_bans = at.branch->options.settings.ban_phrases == options.settings.ban_phrases;
+  if (same_bans && options.begun.take.empty()) options.begun.banned = at.step->banned;
+  if (!same_bans) options.begun.state.redraws = 0;
   return options;
 }
 
@@ -51,30 +55,32 @@ Result<Replayed> replay(Engine& engine, const Trace& trace, int id, bool specula
   GenerateOptions options = options_of(trace, *branch);
   options.speculate = speculate;
   options.cancelled = cancelled;
-  for (const TraceStep& step : branch->steps) {
-    options.watch = std::max(options.watch, to_watch(step.candidates.size()));
+  const std::vector<const TraceStep*> recorded = recorded_steps(*branch);
+  for (const TraceStep* step : recorded) {
+    options.watch = std::max(options.watch, to_watch(step->candidates.size()));
   }
   // A run that was stopped is replayed up to there.
   const bool cut = was_stopped(*branch);
 
   Replayed result;
   const auto piece_of = [&engine](int32_t token) { return shown_piece(engine.tokenizer(), token); };
+  size_t n_seen = 0;
   const auto compare = [&](const StepView& view) {
-    const auto index = static_cast<size_t>(view.index - branch->at);
-    if (index >= branch->steps.size()) {
+    const size_t seen = n_seen++;
+    if (seen >= recorded.size()) {
       result.difference =
           fmt::format("step {}: the text goes on, recorded are {} steps", view.index, view.index);
       return;
     }
-    const TraceStep& recorded = branch->steps[index];
-    const TraceStep made = traced_step(view, options.settings, recorded.candidates.size(), piece_of);
-    const auto found = difference(made, recorded);
+    const TraceStep& step = *recorded[seen];
+    const TraceStep made = traced_step(view, options.settings, step.candidates.size(), piece_of);
+    const auto found = difference(made, step);
     if (found) result.difference = fmt::format("step {}: {}", view.index, *found);
     result.n_confirmed += found ? 0 : 1;
   };
   const auto observe = [&](const StepView& view) {
     compare(view);
-    const bool all = cut && view.index + 1 == branch->n_tokens();
+    const bool all = cut && n_seen == recorded.size();
     return !result.difference && !all && !(cancelled && cancelled());
   };
   Sequence sequence = engine.new_sequence();

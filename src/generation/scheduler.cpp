@@ -4,12 +4,15 @@
 #include <iterator>
 #include <utility>
 
+#include "generation/passes.h"
+
 namespace pellucid::generation {
 
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), options_(options), prefix_cache_(options.prefix_cache_bytes) {}
 
 Result<Scheduler::Text> Scheduler::begin(Request request) {
+  PELLUCID_CHECK(check_shared_passes(request.options.settings));
   Sequence sequence = request.after != nullptr ? request.after->sequence : engine_.new_sequence();
   if (request.after == nullptr) PELLUCID_CHECK(engine_.check(sequence, request.prompt));
   PELLUCID_TRY(Continuation continuation, Continuation::start(engine_, std::move(request.options),
@@ -78,7 +81,7 @@ bool Scheduler::step() {
 void Scheduler::advance(Texts::iterator text, std::span<const float> logits) {
   const bool prompt_ended = text->sequence.tokens.size() == text->prompt.size();
   if (prompt_ended) prefix_cache_.remember(text->sequence);
-  const Result<bool> go_on = text->continuation.step(logits, text->sequence.tokens);
+  const Result<bool> go_on = text->continuation.step({logits}, text->sequence.tokens);
   if (!go_on.ok()) {
     finish(text, go_on.error());
   } else if (!go_on.value()) {

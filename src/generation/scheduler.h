@@ -38,7 +38,8 @@ class Scheduler {
 
   void submit(Request request) { waiting_.push_back(std::move(request)); }
   /// One pass: a token of each text whose prompt has been run, and as much of the prompts as fits beside
-  /// them. False where nothing is left to do. Requests that fail end with their error and disturb no other.
+  /// them. False where nothing is left to do. Requests that fail end with their error and disturb no other;
+  /// those with guidance or banned phrases are refused (kUsage).
   bool step();
 
   [[nodiscard]] const PrefixCache& prefix_cache() const { return prefix_cache_; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,7 @@ class StopStrings {
  private:
   [[nodiscard]] size_t held_length() const;
 
-  std::vector<std::string> strings_;
+  std::shared_ptr<const std::vector<std::string>> strings_;
   std::string held_;  // the longest tail of the text so far that begins a stop string
   bool stopped_ = false;
 };

@@ -14,7 +14,12 @@ namespace pellucid::generation {
 class TextTail {
  public:
   explicit TextTail(const std::vector<std::string>& stop) : stop_(stop) {}
-  std::string push(std::string_view bytes) { return stop_.push(utf8_.push(bytes)); }
+  std::string push(std::string_view bytes) {
+    newest_ = utf8_.push(bytes);
+    return stop_.push(newest_);
+  }
+  /// The characters that the latest push() completed.
+  [[nodiscard]] const std::string& newest() const { return newest_; }
   std::string finish() {
     std::string text = stop_.push(utf8_.finish());
     return text + stop_.finish();
@@ -23,6 +28,7 @@ class TextTail {
 
  private:
   tokenizer::Utf8Stream utf8_;
+  std::string newest_;
   StopStrings stop_;
 };
 

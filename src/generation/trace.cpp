@@ -31,6 +31,15 @@ std::vector<PathStep> path_of(const Trace& trace, int id) {
   return path;
 }
 
+std::vector<const TraceStep*> recorded_steps(const TraceBranch& branch) {
+  std::vector<const TraceStep*> all;
+  for (const TraceStep& step : branch.steps) {
+    for (const TraceStep& one : step.void_steps) all.push_back(&one);
+    all.push_back(&step);
+  }
+  return all;
+}
+
 PromptView prompt_of(const Trace& trace, int id) {
   while (id != 0) {
     const TraceBranch& branch = trace.branches[static_cast<size_t>(id)];

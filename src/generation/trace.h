@@ -44,7 +44,7 @@ struct TraceMachine {
 struct TraceCandidate {
   int32_t id = 0;
   std::string piece;       // bytes
-  double logit = 0;        // as the model gave it
+  double logit = 0;        // as the model gave it, or guidance made it
   double probability = 0;  // final; 0 where it was removed
   std::string removed_by;  // the stage; empty where none did
   bool operator==(const TraceCandidate&) const = default;
@@ -67,23 +67,34 @@ struct TraceAllowed {
   sampling::TokenSet set;  // empty where the logits are not stored either
 };
 
+/// With guidance: the logits of the unconditional text.
+struct TraceUnconditional {
+  uint64_t logits_hash = 0;           // xxh64()
+  std::optional<LogitsPlace> logits;  // in the file of logits
+};
+
 struct TraceStep {
   int index = 0;
   int32_t token = 0;
-  bool taken = false;                   // not drawn: someone took it
-  std::string piece;                    // its bytes
-  std::string text;                     // what became certain with it
-  uint64_t logits_hash = 0;             // xxh64() of the raw logits
-  std::optional<LogitsPlace> logits;    // in the file of logits
+  bool taken = false;                 // not drawn: someone took it
+  std::string piece;                  // its bytes
+  std::string text;                   // what became certain with it
+  uint64_t logits_hash = 0;           // xxh64() of the raw logits
+  std::optional<LogitsPlace> logits;  // in the file of logits
+  std::optional<TraceUnconditional> unconditional;
   std::optional<TraceAllowed> allowed;  // where the output has a structure
   std::vector<TraceStage> stages;
   sampling::Draw draw;
-  std::optional<double> gap;                       // between the two largest raw logits
+  std::optional<double> gap;                       // between the two largest logits, raw or guided ones
   std::optional<sampling::Prediction> prediction;  // these two: none in what an early 1.1 wrote
   std::optional<double> final_entropy_bits;        // of what is drawn from
   bool near_tie = false;
   std::vector<TraceCandidate> candidates;  // the best by raw logit, best first
   sampling::State state;                   // before the step
+  std::vector<int32_t> banned;             // tokens ruled out, for they led to a banned phrase here
+  int taken_back = 0;                      // how many of the steps recorded before are void
+  std::string banned_phrase;               // which made them so
+  std::vector<TraceStep> void_steps;       // all that were recorded between the step before and this one
   double ms = 0;                           // since the step before, or since the start
 };
 
@@ -124,6 +135,9 @@ struct Trace {
   LogitsType logits_type = LogitsType::kFloat32;
   std::vector<TraceBranch> branches;  // index = id; the main one at least
 };
+
+/// All steps of a branch as they were recorded, void ones, too.
+std::vector<const TraceStep*> recorded_steps(const TraceBranch& branch);
 
 /// A step of a text, and whose settings it was made with.
 struct PathStep {

@@ -52,6 +52,18 @@ json::object to_json(const TraceAllowed& allowed) {
   return object;
 }
 
+/// Where logits with this hash are.
+void put(json::object& object, const LogitsPlace& place, uint64_t logits_hash) {
+  object["logits_row"] = place.row;
+  if (place.hash != logits_hash) object["stored_hash"] = hash_text(place.hash);
+}
+
+json::object to_json(const TraceUnconditional& unconditional) {
+  json::object object{{"logits_hash", hash_text(unconditional.logits_hash)}};
+  if (unconditional.logits) put(object, *unconditional.logits, unconditional.logits_hash);
+  return object;
+}
+
 json::object to_json(const TraceStage& stage) {
   json::object object{{"name", stage.name},
                       {"skipped", stage.skipped},
@@ -97,6 +109,7 @@ json::object to_json(const sampling::Prediction& prediction) {
 
 json::object to_json(const sampling::State& state) {
   json::object object;
+  if (state.redraws != 0) object["redraws"] = state.redraws;
   if (state.mirostat_mu) object["mirostat_mu"] = *state.mirostat_mu;
   if (state.adaptive_sum) object["adaptive_sum"] = *state.adaptive_sum;
   if (state.adaptive_weight) object["adaptive_weight"] = *state.adaptive_weight;
@@ -113,6 +126,9 @@ void put_options(json::object& object, const TraceBranch& branch) {
   object["max_tokens"] = options.max_tokens;
   object["stop"] = std::move(stop);
   object["stop_at_end_of_turn"] = options.stop_at_end_of_turn;
+  if (!options.negative_prompt.empty()) {
+    object["negative_prompt"] = json::value_from(options.negative_prompt);
+  }
   object["dialect"] = branch.dialect;
   object["settings"] = settings_json(options.settings);
 }
@@ -163,10 +179,8 @@ json::object step_record(int branch, const TraceStep& step) {
   object["text"] = step.text;
   object["taken"] = step.taken;
   object["logits_hash"] = hash_text(step.logits_hash);
-  if (step.logits) {
-    object["logits_row"] = step.logits->row;
-    if (step.logits->hash != step.logits_hash) object["stored_hash"] = hash_text(step.logits->hash);
-  }
+  if (step.logits) put(object, *step.logits, step.logits_hash);
+  if (step.unconditional) object["unconditional"] = to_json(*step.unconditional);
   if (step.allowed) object["allowed"] = to_json(*step.allowed);
   json::array stages;
   for (const TraceStage& stage : step.stages) stages.push_back(to_json(stage));
@@ -179,6 +193,11 @@ json::object step_record(int branch, const TraceStep& step) {
   json::array candidates;
   for (const TraceCandidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
   object["candidates"] = std::move(candidates);
+  if (!step.banned.empty()) object["banned"] = json::value_from(step.banned);
+  if (step.taken_back != 0) {
+    object["taken_back"] = step.taken_back;
+    object["banned_phrase"] = step.banned_phrase;
+  }
   if (step.state != sampling::State{}) object["state"] = to_json(step.state);
   object["ms"] = step.ms;
   return object;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -56,6 +57,7 @@ void read_options(Fields& fields, int n_vocab, TraceBranch& branch) {
   options.stop = fields.texts("stop");
   if (std::ranges::any_of(options.stop, &std::string::empty)) fields.refuse("stop holds an empty text");
   options.stop_at_end_of_turn = fields.boolean("stop_at_end_of_turn");
+  if (fields.has("negative_prompt")) options.negative_prompt = fields.ids("negative_prompt", n_vocab);
   branch.dialect = fields.text("dialect");
   options.settings = settings_in(fields, n_vocab);
 }
@@ -234,6 +236,10 @@ sampling::Prediction prediction_in(Fields& fields, int n_vocab) {
 
 sampling::State state_in(Fields& fields) {
   sampling::State state;
+  if (fields.has("redraws")) {
+    constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+    state.redraws = static_cast<uint32_t>(fields.whole("redraws", 1, kMost));
+  }
   const auto read = [&](std::string_view name, std::optional<double>& value) {
     if (fields.has(name)) value = fields.number(name, -kMaxNumber, kMaxNumber);
   };
@@ -258,6 +264,19 @@ TraceAllowed allowed_in(Fields& fields, int n_vocab) {
   return allowed;
 }
 
+/// Where logits with this hash are stored, if they are.
+std::optional<LogitsPlace> place_in(Fields& fields, uint64_t logits_hash) {
+  if (!fields.has("logits_row")) return std::nullopt;
+  const uint64_t row = fields.whole("logits_row", 0, kMaxWhole);
+  return LogitsPlace{row, fields.has("stored_hash") ? fields.hash("stored_hash") : logits_hash};
+}
+
+TraceUnconditional unconditional_in(Fields& fields) {
+  TraceUnconditional unconditional{.logits_hash = fields.hash("logits_hash"), .logits = {}};
+  unconditional.logits = place_in(fields, unconditional.logits_hash);
+  return unconditional;
+}
+
 TraceStep step_in(Fields& fields, int n_vocab) {
   TraceStep step;
   step.index = fields.integer("step", 0, kMaxInt);
@@ -266,10 +285,8 @@ TraceStep step_in(Fields& fields, int n_vocab) {
   step.piece = fields.bytes("piece");
   step.text = fields.text("text");
   step.logits_hash = fields.hash("logits_hash");
-  if (fields.has("logits_row")) {
-    const uint64_t row = fields.whole("logits_row", 0, kMaxWhole);
-    step.logits = {row, fields.has("stored_hash") ? fields.hash("stored_hash") : step.logits_hash};
-  }
+  step.logits = place_in(fields, step.logits_hash);
+  if (fields.has("unconditional")) step.unconditional = fields.in("unconditional", unconditional_in);
   if (fields.has("allowed"))
     step.allowed = fields.in("allowed", [=](Fields& one) { return allowed_in(one, n_vocab); });
   step.stages = fields.each("stages", stage_in);
@@ -281,6 +298,11 @@ TraceStep step_in(Fields& fields, int n_vocab) {
   if (fields.has("final_entropy_bits"))
     step.final_entropy_bits = fields.number("final_entropy_bits", 0, kMaxNumber);
   step.candidates = fields.each("candidates", [=](Fields& one) { return candidate_in(one, n_vocab); });
+  if (fields.has("banned")) step.banned = fields.ids("banned", n_vocab);
+  if (fields.has("taken_back")) {
+    step.taken_back = fields.integer("taken_back", 1, kMaxInt);
+    step.banned_phrase = fields.text("banned_phrase");
+  }
   if (fields.has("state")) step.state = fields.in("state", state_in);
   step.ms = fields.number("ms", 0, kMaxNumber);
   return step;
@@ -294,9 +316,28 @@ TraceBranch& branch_of(Fields& fields, Trace& trace) {
   return branch;
 }
 
+/// Moves the latest steps, which are void, and those that were void before them, into the step that comes in
+/// their place.
+void take_back(Fields& fields, const Trace& trace, TraceBranch& branch, TraceStep& step) {
+  const auto n = static_cast<size_t>(step.taken_back);
+  if (n > branch.steps.size()) return fields.refuse("taken_back is more than there are steps");
+  const int left = branch.n_tokens() - step.taken_back;
+  const auto leaves = [&](const TraceBranch& one) {
+    return one.id != 0 && one.parent == branch.id && one.at > left;
+  };
+  if (std::ranges::any_of(trace.branches, leaves)) return fields.refuse("taken_back: a branch leaves there");
+  for (size_t i = branch.steps.size() - n; i < branch.steps.size(); ++i) {
+    TraceStep& old = branch.steps[i];
+    std::ranges::move(std::exchange(old.void_steps, {}), std::back_inserter(step.void_steps));
+    step.void_steps.push_back(std::move(old));
+  }
+  branch.steps.resize(branch.steps.size() - n);
+}
+
 void add_step(Fields& fields, Trace& trace) {
   TraceBranch& branch = branch_of(fields, trace);
   TraceStep step = step_in(fields, trace.model.n_vocab);
+  if (fields.ok() && step.taken_back != 0) take_back(fields, trace, branch, step);
   if (step.index != branch.n_tokens()) {
     fields.refuse(fmt::format("step is {}, and step {} of branch {} comes next", step.index,
                               branch.n_tokens(), branch.id));

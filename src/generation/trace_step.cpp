@@ -106,6 +106,13 @@ void compare_allowed(Comparison& all, const std::optional<TraceAllowed>& made,
   all.equal("the hash of the allowed tokens", made->hash, recorded->hash);
 }
 
+void compare_unconditional(Comparison& all, const std::optional<TraceUnconditional>& made,
+                           const std::optional<TraceUnconditional>& recorded) {
+  all.differs_if(made.has_value() != recorded.has_value(), "guidance is missing or too much");
+  if (!made || !recorded) return;
+  all.equal("the hash of the unconditional logits", made->logits_hash, recorded->logits_hash);
+}
+
 void compare_draw(Comparison& all, const sampling::Draw& made, const sampling::Draw& recorded) {
   if (made.random && recorded.random) compare(all, "the draw's", *made.random, *recorded.random);
   all.equal("the draw's token", made.token, recorded.token);
@@ -132,6 +139,7 @@ void compare_prediction(Comparison& all, const TraceStep& made, const TraceStep&
 }
 
 void compare_state(Comparison& all, const sampling::State& made, const sampling::State& recorded) {
+  all.equal("the state redraws", made.redraws, recorded.redraws);
   all.equal("the state mirostat_mu", made.mirostat_mu, recorded.mirostat_mu);
   all.equal("the state adaptive_sum", made.adaptive_sum, recorded.adaptive_sum);
   all.equal("the state adaptive_weight", made.adaptive_weight, recorded.adaptive_weight);
@@ -153,6 +161,8 @@ TraceStep traced_step(const StepView& view, const sampling::Settings& settings, 
   step.piece = piece_of(view.token);
   step.text = view.text;
   step.logits_hash = xxh64(view.logits);
+  if (!view.context.unconditional.empty())
+    step.unconditional = {.logits_hash = xxh64(view.context.unconditional)};
   if (!view.context.allowed.empty()) step.allowed = traced(view.context.allowed);
   for (const sampling::StageReport& report : view.chain.reports) step.stages.push_back(traced(report));
   step.draw = view.draw;
@@ -163,6 +173,9 @@ TraceStep traced_step(const StepView& view, const sampling::Settings& settings, 
   step.prediction = std::move(prediction).value();
   step.final_entropy_bits = sampling::entropy_bits(view.chain.candidates);
   step.candidates = traced(view, top, piece_of);
+  step.banned.assign(view.context.banned.begin(), view.context.banned.end());
+  step.taken_back = view.taken_back;
+  step.banned_phrase = view.phrase;
   step.state = view.state;
   return step;
 }
@@ -172,7 +185,11 @@ std::optional<std::string> difference(const TraceStep& made, const TraceStep& re
   all.differs_if(made.logits_hash != recorded.logits_hash,
                  fmt::format("the hash of the logits is {:016x}, recorded is {:016x}", made.logits_hash,
                              recorded.logits_hash));
+  all.equal("the number of steps taken back", made.taken_back, recorded.taken_back);
+  all.differs_if(made.banned_phrase != recorded.banned_phrase, "the banned phrase is another");
+  all.differs_if(made.banned != recorded.banned, "the banned tokens are others");
   compare_state(all, made.state, recorded.state);
+  compare_unconditional(all, made.unconditional, recorded.unconditional);
   compare_allowed(all, made.allowed, recorded.allowed);
   for (size_t i = 0; i < std::min(made.stages.size(), recorded.stages.size()); ++i) {
     compare_stage(all, made.stages[i], recorded.stages[i]);

@@ -59,6 +59,10 @@ Result<void> TraceWriter::step(const StepView& view) {
   TraceStep step = traced_step(view, settings_, top_, piece_of);
   if (logits_) {
     PELLUCID_TRY(step.logits, logits_->write(view.logits, step.logits_hash));
+    if (step.unconditional) {
+      PELLUCID_TRY(step.unconditional->logits,
+                   logits_->write(view.context.unconditional, step.unconditional->logits_hash));
+    }
     if (step.allowed) step.allowed->set.assign(view.context.allowed.begin(), view.context.allowed.end());
   }
   step.ms = std::exchange(since_step_, Stopwatch()).milliseconds();

@@ -57,12 +57,21 @@ Result<std::span<const uint32_t>> allowed_at(const PathStep& at, const sampling:
                "the tokens that its structure allowed are not stored"};
 }
 
+/// Where a phrase began and ended takes the texts of all tokens: the recorded ones are known by what they
+/// ruled out.
+Result<void> check_bans(const sampling::Settings& recorded, const sampling::Settings& changed) {
+  if (recorded.ban_phrases == changed.ban_phrases && recorded.ban_case == changed.ban_case) return {};
+  return Error{ErrorCode::kUsage, "other banned phrases",
+               "what they rule out takes the model's tokens (`pellucid branch` runs the model)"};
+}
+
 Result<Chooser> chooser_of(const Trace& trace, const TraceBranch& branch, const WhatIf& what,
                            sampling::Settings& settings) {
   PELLUCID_TRY(settings, what.change(branch.options.settings));
   PELLUCID_CHECK(sampling::check_for(settings, static_cast<size_t>(trace.model.n_vocab)));
   PELLUCID_CHECK(check_breakers(trace, settings));
   PELLUCID_CHECK(check_structure(branch.options.settings, settings));
+  PELLUCID_CHECK(check_bans(branch.options.settings, settings));
   return Chooser::make(settings, what.seed.value_or(branch.options.seed), branch.options.stream,
                        prompt_of(trace, branch.id).tokens.size(), trace.end_ids, trace.breakers);
 }
@@ -74,6 +83,16 @@ Result<std::span<const float>> logits_of(const PathStep& at, const LogitsFile& l
                  "its logits are not stored"};
   }
   return logits.row(*step.logits);
+}
+
+/// Empty where no guidance asks for them.
+Result<std::span<const float>> unconditional_of(const PathStep& at, const sampling::Settings& settings,
+                                                const LogitsFile& logits) {
+  if (!sampling::is_guided(settings)) return std::span<const float>();
+  const std::optional<TraceUnconditional>& recorded = at.step->unconditional;
+  if (recorded && recorded->logits) return logits.row(*recorded->logits);
+  return Error{ErrorCode::kBadTrace, fmt::format("step {} of branch {}", at.step->index, at.branch->id),
+               "the unconditional logits are not stored, and guidance takes them"};
 }
 
 }  // namespace
@@ -101,11 +120,15 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
       chooser = std::move(next);
     }
     PELLUCID_TRY(const std::span<const float> row, logits_of(path[i], logits));
+    PELLUCID_TRY(const auto unconditional, unconditional_of(path[i], settings, logits));
     PELLUCID_TRY(const std::span<const uint32_t> allowed, allowed_at(path[i], settings));
     chooser->allow(allowed);
+    chooser->ban(recorded.banned);
+    chooser->go_on_at(recorded.state.redraws);
     chooser->watch(to_watch(recorded.candidates.size()));
     const auto before = std::span(tokens).first(n_prompt + i);
-    PELLUCID_TRY(const sampling::Draw draw, chooser->choose(row, before, recorded.index, recorded.token));
+    PELLUCID_TRY(const sampling::Draw draw,
+                 chooser->choose({row, unconditional}, before, recorded.index, recorded.token));
     const StepView view{recorded.index,
                         row,
                         chooser->context(),
@@ -115,6 +138,8 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
                         draw,
                         recorded.taken ? recorded.token : draw.token,
                         recorded.taken,
+                        recorded.taken_back,
+                        recorded.banned_phrase,
                         {}};
     steps.push_back({&recorded, traced_step(view, settings, recorded.candidates.size(), piece_of)});
   }

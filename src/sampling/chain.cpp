@@ -45,6 +45,33 @@ Result<StageReport> run_edits(const StageRow& stage, const StageInput& input, co
   return report;
 }
 
+/// Runs a stage that makes all logits anew.
+Result<std::vector<float>> run_remake(const StageRow& stage, const StageInput& input,
+                                      std::span<const float> logits, StageReport& report) {
+  const auto standing = [](std::span<const float> row) {
+    const auto stands = [](float x) { return x != -std::numeric_limits<float>::infinity(); };
+    return static_cast<size_t>(std::ranges::count_if(row, stands));
+  };
+  report = opened(stage, input.settings, standing(logits));
+  PELLUCID_TRY(std::vector<float> remade, stage.remake(input, logits));
+  report.kept = standing(remade);
+  report.changed = report.kept;
+  if (report.kept == 0) return rules_out_all(stage, input.settings);
+  return remade;
+}
+
+/// The same of candidates that no stage has changed.
+Result<StageReport> run_remake(const StageRow& stage, const StageInput& input, Candidates& candidates) {
+  const std::vector<double> by_id = candidates.by_id();
+  std::vector<float> logits(by_id.begin(), by_id.end());
+  logits.resize(input.vocabulary, -std::numeric_limits<float>::infinity());
+  StageReport report;
+  PELLUCID_TRY(const std::vector<float> remade, run_remake(stage, input, logits, report));
+  PELLUCID_TRY(const Row row_of_logits, Row::from(remade));
+  candidates = Candidates(row_of_logits.select({}), row_of_logits.standing());
+  return report;
+}
+
 /// What the stages from `next` on need: the bound of the first one that has one, if only stages that treat
 /// each logit by itself run before it.
 Enough enough_for(std::span<const StageId> rest, const Settings& settings, size_t least) {
@@ -101,6 +128,9 @@ bool reported(StageId id, const Settings& settings) {
 
 Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& candidates) {
   const StageRow& stage = row(id);
+  if (stage.remake != nullptr && !is_identity(input.settings, stage)) {
+    return run_remake(stage, input, candidates);
+  }
   if (stage.edit != nullptr) {
     const std::vector<double> by_id = candidates.by_id();
     const LogitOf logit = [&by_id](int32_t token) {
@@ -118,12 +148,18 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
                               const State& state, WatchedBest* watched) {
   PELLUCID_CHECK(check_for(settings, logits.size()));
-  PELLUCID_TRY(Row row_of_logits, Row::from(logits));
-  if (watched != nullptr) begin(*watched, row_of_logits);
   const StageInput input{settings, context, state, logits.size()};
-  const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   ChainResult result;
   std::span<const StageId> rest = settings.order;
+  std::vector<float> guided;
+  if (is_guided(settings)) {
+    PELLUCID_TRY(guided, run_remake(row(rest.front()), input, logits, result.reports.emplace_back()));
+    logits = guided;
+    rest = rest.subspan(1);
+  }
+  PELLUCID_TRY(Row row_of_logits, Row::from(logits));
+  if (watched != nullptr) begin(*watched, row_of_logits);
+  const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   for (; !rest.empty(); rest = rest.subspan(1)) {
     const StageRow& stage = row(rest.front());
     if (is_identity(settings, stage) && !reported(stage.id, settings)) continue;

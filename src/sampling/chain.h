@@ -33,7 +33,7 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 
 /// Who is watched while run_chain() runs, and what became of them.
 struct WatchedBest {
-  size_t top = 0;                                 // how many: the best by raw logit
+  size_t top = 0;                                 // how many: the best by raw logit, or by the guided one
   Selection best = {};                            // them; fewer where fewer are not ruled out
   std::vector<std::optional<size_t>> removed_by;  // the report whose stage removed each
 };

@@ -18,17 +18,17 @@ constexpr std::array kDialects{
     Dialect{
         .name = "hf",
         .engine = "transformers 5.23",
-        .settings =
-            "order=logit_bias,repetition_penalty,no_repeat_ngram,bad_words,min_new_tokens,allowed_tokens,"
-            "grammar,"
-            "forced_tokens,length_decay,suppress_tokens,begin_suppress_tokens,temperature,top_h,top_k,"
-            "top_p,min_p,typical_p,epsilon_cutoff,eta_cutoff,watermark "
-            "top_k=50 top_k_ties=keep top_p=1",
+        .settings = "order=guidance,logit_bias,repetition_penalty,no_repeat_ngram,bad_words,min_new_tokens,"
+                    "allowed_tokens,grammar,phrase_ban,forced_tokens,length_decay,suppress_tokens,begin_"
+                    "suppress_tokens,temperature,top_h,top_k,"
+                    "top_p,min_p,typical_p,epsilon_cutoff,eta_cutoff,watermark "
+                    "top_k=50 top_k_ties=keep top_p=1",
     },
     Dialect{
         .name = "llamacpp",
         .engine = "llama.cpp of August 2026",
-        .settings = "order=grammar,logit_bias,repetition_penalty,frequency_penalty,presence_penalty,dry,top_"
+        .settings = "order=grammar,phrase_ban,logit_bias,repetition_penalty,frequency_penalty,presence_"
+                    "penalty,dry,top_"
                     "n_sigma,top_k,"
                     "typical_p,top_p,min_p,xtc,temperature,dynamic_temperature,adaptive_p "
                     "temperature=0.8 top_k=40 top_p=0.95 min_p=0.05 "
@@ -37,32 +37,33 @@ constexpr std::array kDialects{
     Dialect{
         .name = "llamacpp-mirostat",
         .engine = "llama.cpp of August 2026 with --mirostat 2",
-        .settings = "order=grammar,logit_bias,temperature,mirostat temperature=0.8 mirostat=2",
+        .settings = "order=grammar,phrase_ban,logit_bias,temperature,mirostat temperature=0.8 mirostat=2",
     },
     Dialect{
         .name = "vllm",
         .engine = "vLLM V1 of 2026",
-        .settings = "order=grammar,allowed_tokens,bad_words,min_new_tokens,logit_bias,repetition_penalty,"
-                    "frequency_penalty,"
-                    "presence_penalty,temperature,min_p,top_k,top_p "
-                    "top_k=0 top_k_ties=keep top_p=1",
+        .settings =
+            "order=grammar,phrase_ban,allowed_tokens,bad_words,min_new_tokens,logit_bias,repetition_penalty,"
+            "frequency_penalty,"
+            "presence_penalty,temperature,min_p,top_k,top_p "
+            "top_k=0 top_k_ties=keep top_p=1",
     },
     // top-k and top-p cut the same cumulative sum, which is what top-p before top-k does.
     Dialect{
         .name = "sglang",
         .engine = "SGLang 0.5.23",
-        .settings =
-            "order=repetition_penalty,frequency_penalty,presence_penalty,min_new_tokens,grammar,logit_bias,"
-            "temperature,top_p,top_k,min_p "
-            "top_k=0 top_p=1 top_p_crossing=pass repetition_scope=output",
+        .settings = "order=repetition_penalty,frequency_penalty,presence_penalty,min_new_tokens,grammar,"
+                    "phrase_ban,logit_bias,"
+                    "temperature,top_p,top_k,min_p "
+                    "top_k=0 top_p=1 top_p_crossing=pass repetition_scope=output",
     },
     Dialect{
         .name = "exllamav3",
         .engine = "ExLlamaV3 of August 2026 (ComboSampler)",
-        .settings =
-            "order=grammar,allowed_tokens,logit_bias,repetition_penalty,presence_penalty,frequency_penalty,"
-            "temperature,min_p,top_k,top_p "
-            "top_k=0 top_p=1 top_p_crossing=drop penalty_scope=all",
+        .settings = "order=grammar,phrase_ban,allowed_tokens,logit_bias,repetition_penalty,presence_penalty,"
+                    "frequency_penalty,"
+                    "temperature,min_p,top_k,top_p "
+                    "top_k=0 top_p=1 top_p_crossing=drop penalty_scope=all",
     },
 };
 

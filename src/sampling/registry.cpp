@@ -25,6 +25,7 @@ bool has_name(const SettingRow& setting, std::string_view wanted) {
 
 std::span<const StageRow> stages() {
   static const std::array kRows{
+      kGuidanceStage,
       kLogitBiasStage,
       kBadWordsStage,
       kAllowedTokensStage,
@@ -33,6 +34,7 @@ std::span<const StageRow> stages() {
       kForcedTokensStage,
       kMinNewTokensStage,
       kGrammarStage,
+      kPhraseBanStage,
       kRepetitionPenaltyStage,
       kFrequencyPenaltyStage,
       kPresencePenaltyStage,

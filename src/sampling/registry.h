@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sampling/candidates.h"
 #include "sampling/draw.h"
@@ -41,7 +42,10 @@ struct StageRow {
   /// What it can leave at most, as far as that is known beforehand.
   Enough (*enough)(const Settings& settings) = nullptr;
 
-  // A stage has one of these two.
+  // A stage has one of these three.
+
+  /// All logits anew, index = token id; of a stage that is the first of the order (check()).
+  Result<std::vector<float>> (*remake)(const StageInput& input, std::span<const float> logits) = nullptr;
 
   /// The single logits it changes, or the tokens it rules out; fills in setting of the report.
   Edits (*edit)(const StageInput& input, const LogitOf& logit, StageReport& report) = nullptr;

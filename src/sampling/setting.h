@@ -16,9 +16,10 @@ namespace pellucid::sampling {
 
 /// Where the value lies. Lists have their bounds for each entry.
 using Field = std::variant<double Settings::*, int32_t Settings::*, Scope Settings::*, TopKTies Settings::*,
-                           TopPCrossing Settings::*, WatermarkScheme Settings::*, TokenIds Settings::*,
-                           std::vector<TokenIds> Settings::*, std::vector<SequenceBias> Settings::*,
-                           std::vector<std::string> Settings::*, std::string Settings::*>;
+                           TopPCrossing Settings::*, WatermarkScheme Settings::*, LetterCase Settings::*,
+                           TokenIds Settings::*, std::vector<TokenIds> Settings::*,
+                           std::vector<SequenceBias> Settings::*, std::vector<std::string> Settings::*,
+                           std::string Settings::*>;
 
 /// Its default is what Settings{} holds.
 struct SettingRow {
@@ -31,6 +32,7 @@ struct SettingRow {
   double identity = 0;           // the value that changes nothing; of a list, its length
   std::span<const std::string_view> choices = {};  // the names of an enum's values
   bool may_be_file = false;  // on a command line, "@" and a path stand for the text of that file
+  bool adds_up = false;      // of a list: on a command line, giving it again adds to it
   std::string_view help;
 };
 

@@ -70,6 +70,23 @@ Result<void> check_structure(const Settings& settings) {
   return refused("order", fmt::format("it leaves out {}, the stage of {}", stage.name, first->name));
 }
 
+/// A text that went back must not choose again what led it there.
+Result<void> check_bans(const Settings& settings) {
+  const StageRow& stage = row(StageId::kPhraseBan);
+  if (!bans_phrases(settings) || std::ranges::find(settings.order, stage.id) != settings.order.end())
+    return {};
+  return refused("order",
+                 fmt::format("it leaves out {}, the stage of {}", stage.name, stage.settings.front().name));
+}
+
+/// What guidance makes of the logits is what the other stages work on.
+Result<void> check_guidance(const Settings& settings) {
+  const StageRow& stage = row(StageId::kGuidance);
+  if (is_identity(settings, stage)) return {};
+  if (!settings.order.empty() && settings.order.front() == stage.id) return {};
+  return refused("order", fmt::format("{}, the stage of guidance_scale, has to be the first", stage.name));
+}
+
 }  // namespace
 
 bool is_structured(const Settings& settings) {
@@ -77,6 +94,10 @@ bool is_structured(const Settings& settings) {
   return std::ranges::any_of(
       rows, [&](const SettingRow& setting) { return value(settings, setting) != setting.identity; });
 }
+
+bool bans_phrases(const Settings& settings) { return !settings.ban_phrases.empty(); }
+
+bool is_guided(const Settings& settings) { return !is_identity(settings, row(StageId::kGuidance)); }
 
 std::vector<StageId> default_order() {
   std::vector<StageId> order;
@@ -102,6 +123,8 @@ Result<void> check(const Settings& settings) {
     for (const SettingRow& setting : stage.settings) PELLUCID_CHECK(check_value(settings, setting));
   }
   PELLUCID_CHECK(check_order(settings.order));
+  PELLUCID_CHECK(check_guidance(settings));
+  PELLUCID_CHECK(check_bans(settings));
   return check_structure(settings);
 }
 

@@ -13,6 +13,7 @@ namespace pellucid::sampling {
 
 /// A stage of the chain; the index of its row in the registry, in the default order.
 enum class StageId : uint8_t {
+  kGuidance,
   kLogitBias,
   kBadWords,
   kAllowedTokens,
@@ -21,6 +22,7 @@ enum class StageId : uint8_t {
   kForcedTokens,
   kMinNewTokens,
   kGrammar,
+  kPhraseBan,
   kRepetitionPenalty,
   kFrequencyPenalty,
   kPresencePenalty,
@@ -59,6 +61,9 @@ struct SequenceBias {
 /// Which tokens a penalty counts: prompt and output, or the output alone.
 enum class Scope : int32_t { kAll, kOutput };
 
+/// Whether letters that differ in their case are the same.
+enum class LetterCase : int32_t { kExact, kIgnore };
+
 /// Of logits equal to the k-th largest: keep exactly k, lower ids first; or keep all of them.
 enum class TopKTies : int32_t { kCut, kKeep };
 
@@ -71,6 +76,8 @@ enum class WatermarkScheme : int32_t { kLeftHash, kSelfHash };
 
 /// A plain value. The initialisers are the defaults.
 struct Settings {
+  double guidance_scale = 1;
+
   double temperature = 1.0;
   int32_t top_k = 50;
   TopKTies top_k_ties = TopKTies::kCut;
@@ -123,6 +130,10 @@ struct Settings {
   std::vector<std::string> choice;
   std::string grammar;
 
+  // What the output must not hold.
+  std::vector<std::string> ban_phrases;
+  LetterCase ban_case = LetterCase::kExact;
+
   double watermark_bias = 0;
   double watermark_ratio = 0.25;
   int32_t watermark_key = 15485863;  // transformers' default, the millionth prime
@@ -141,11 +152,18 @@ struct Settings {
 Result<void> set(Settings& settings, std::string_view name, std::string_view text);
 
 /// Refuses NaN, infinities and values out of range (by name, value and range), a stage named twice in the
-/// order, and more than one structure for the output, or one whose stage is not in the order.
+/// order, more than one structure for the output, or one whose stage is not in the order, banned phrases
+/// whose stage is not, and guidance whose stage is not the first.
 Result<void> check(const Settings& settings);
 
 /// True where the output has to be of a structure: JSON of a schema, a pattern, a choice or a grammar.
 bool is_structured(const Settings& settings);
+
+/// True where a text goes back when it comes to hold a banned phrase (generation/phrase_bans.h).
+bool bans_phrases(const Settings& settings);
+
+/// True where each step takes the logits of a second text (guidance.h).
+bool is_guided(const Settings& settings);
 
 /// True where the chain always leaves the single most likely token: temperature 0 or top-k 1 (and the stage
 /// is in the order). Of equal logits the lower id is the most likely.

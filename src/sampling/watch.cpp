@@ -90,11 +90,14 @@ Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& 
   candidates.leave_at_least(context.least);
   const StageInput input{settings, context, state, logits.size()};
 
+  Candidates best = candidates;
+  if (is_guided(settings)) PELLUCID_CHECK(run_stage(settings.order.front(), input, best));
+
   Watched watched;
   WatchedChain chain;
   chain.vocabulary = logits.size();
   chain.entropy_bits_before = entropy_bits(candidates);
-  chain.candidates = open_histories(logits, candidates, top, also, watched);
+  chain.candidates = open_histories(logits, best, top, also, watched);
   std::tie(chain.tail.count_before, chain.tail.mass_before) =
       visit(candidates, watched,
             [&](size_t i, size_t rank) { chain.candidates[i].before = standing_of(candidates, rank); });

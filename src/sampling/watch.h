@@ -41,12 +41,12 @@ struct WatchedChain {
   ChainResult result;  // reports have mass_kept and entropy_bits
   size_t vocabulary = 0;
   double entropy_bits_before = 0;
-  std::vector<CandidateHistory> candidates;  // the `top` best by raw logit, best first; then those of `also`
+  std::vector<CandidateHistory> candidates;  // the `top` best, best first; then those of `also`
   TailHistory tail;
 };
 
-/// Runs the chain and records the `top` best by raw logit and the ids of `also` (those outside the vocabulary
-/// are refused, kUsage). Errors otherwise as run_chain().
+/// Runs the chain and records the `top` best by raw logit, or by what guidance makes of it, and the ids of
+/// `also` (those outside the vocabulary are refused, kUsage). Errors otherwise as run_chain().
 Result<WatchedChain> watch_chain(std::span<const float> logits, const Settings& settings, size_t top,
                                  std::span<const int32_t> also = {}, const Context& context = {},
                                  const State& state = {});

@@ -292,6 +292,10 @@ def test_unknown_words(tiny):
         ("--top-p", "1.5"),
         ("--top-p", "-0.5"),
         ("--top-p", "nan"),
+        ("--guidance-scale", "-1"),
+        ("--guidance-scale", "1e9"),
+        ("--guidance-scale", "nan"),
+        ("--guidance-scale", "inf"),
         ("--seed", "many"),
         ("--seed", "-1"),
         ("--seed", "18446744073709551616"),
@@ -341,6 +345,7 @@ def test_a_count_is_decimal(tiny):
 def test_options_that_would_be_ignored_are_refused(tiny, tmp_path):
     assert_usage(generate(tiny, "--system", "Be brief."), "--system requires --chat")
     assert_usage(generate(tiny, "--now", "2026-01-02T03:04:05"), "--now requires --chat")
+    assert_usage(generate(tiny, "--negative-prompt", "a"), "--negative-prompt: without --guidance-scale")
     assert_usage(pellucid("logits", "the", "--tokens", "1", "-o", tmp_path / "out.npy"), "excludes --tokens")
     assert_usage(pellucid("explain", "--logits", "1,2", "--steps", "2"), "--steps", "excludes", "--logits")
 

@@ -100,7 +100,10 @@ def test_traces_replay_branch_and_ask_what_if(tmp_path):
     assert_usage(pellucid("branch", trace, "--at", "2", "--take", "y"), "cannot go on with this token")
 
 
-@pytest.mark.parametrize(("option", "value", "name"), [("--regex", "[0-9]{6}x", "regex"), ("--choice", "one,two,three", "choice")])
+@pytest.mark.parametrize(
+    ("option", "value", "name"),
+    [("--regex", "[0-9]{6}x", "regex"), ("--choice", "one,two,three", "choice"), ("--json-schema", '{"type": "integer"}', "json_schema")],
+)
 def test_a_dialect_keeps_the_structure(tmp_path, option, value, name):
     trace = tmp_path / "run.jsonl"
     generated("Number: ", option, value, "--seed", "2", "--trace", trace, "--trace-logits", tmp_path / "run.f32")
@@ -110,6 +113,7 @@ def test_a_dialect_keeps_the_structure(tmp_path, option, value, name):
     good(pellucid("replay", trace, "--branch", "1"))
     then = json.loads(good(pellucid("what-if", trace, "--dialect", "llamacpp", "--seed", "8", "--format", "json")))
     assert then["steps"][0]["what_if"]["token"] == asked["tokens"][0]
+    good(pellucid("branch", trace, "--at", "0", "--dialect", "hf", "--set", f"{name}=", "-n", "3", "--format", "json"))
 
 
 REFUSED = [["--regex", "(a"], ["--ctx", "2"], ["--stop", ""]]

@@ -1,5 +1,5 @@
-// Settings that turn each stage on, for tests and benchmarks that go through the whole registry. A new stage
-// fails statistics_test.cpp until it has a row here.
+// Settings that turn each stage on, for tests and benchmarks that go through the whole registry: a new stage
+// does not compile until it has a row here.
 #pragma once
 
 #include <cstdio>
@@ -13,6 +13,10 @@ namespace pellucid::sampling::test {
 /// "NAME=VALUE ..." with which the stage changes something.
 constexpr std::string_view words_of(StageId id) {
   switch (id) {
+    case StageId::kGuidance:
+      return "guidance_scale=1.5";
+    case StageId::kPhraseBan:
+      return "ban_phrases=a";
     case StageId::kLogitBias:
       return "logit_bias=3=-1.5,1+8=-inf,9=2";
     case StageId::kBadWords:
@@ -71,9 +75,8 @@ constexpr std::string_view words_of(StageId id) {
       return "adaptive_target=0.3";
     case StageId::kWatermark:
       return "watermark_bias=2";
-    default:
-      return "";
   }
+  return "";
 }
 
 /// `settings` with those of "NAME=VALUE ..."; ends the program where they are wrong.

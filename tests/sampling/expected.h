@@ -1,5 +1,4 @@
-// What each stage makes of a row, from the textbook. A new stage fails statistics_test.cpp until it has a
-// line here.
+// What each stage makes of a row, from the textbook: a new stage does not compile until it has a line here.
 #pragma once
 
 #include <set>
@@ -71,6 +70,16 @@ inline Tokens length_decay(const Tokens& tokens, size_t length, const Settings& 
   return penalised(tokens, ends, [&](Real x, Real) { return x + std::abs(x) * (factor - 1); });
 }
 
+/// Both have all tokens, by id.
+inline Tokens guided(Tokens tokens, const Tokens& unconditional, Real scale) {
+  const std::vector<Real> c = softmax(tokens);
+  const std::vector<Real> u = softmax(unconditional);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i].logit = std::log(u[i]) + scale * (std::log(c[i]) - std::log(u[i]));
+  }
+  return tokens;
+}
+
 /// All of a step: `allowed` is what its structure allows, `coin` XTC's number.
 struct Given {
   const Settings& settings;
@@ -91,6 +100,11 @@ inline Tokens after_stage(StageId id, const Tokens& t, const Given& given) {
   const std::vector<Real> p = softmax(t);
   const Real best = *std::max_element(p.begin(), p.end());
   switch (id) {
+    case StageId::kGuidance:
+      return guided(t, tokens_of({given.context.unconditional.begin(), given.context.unconditional.end()}),
+                    s.guidance_scale);
+    case StageId::kPhraseBan:
+      return without(t, {given.context.banned.begin(), given.context.banned.end()});
     case StageId::kLogitBias:
       return logit_bias(t, all, s.logit_bias);
     case StageId::kBadWords:
@@ -155,9 +169,8 @@ inline Tokens after_stage(StageId id, const Tokens& t, const Given& given) {
       return adaptive(t, s, given.state);
     case StageId::kWatermark:
       return greener(t, all, s, given.vocabulary);
-    default:
-      return {};
   }
+  return t;
 }
 
 }  // namespace pellucid::sampling::textbook

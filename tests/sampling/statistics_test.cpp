@@ -28,6 +28,9 @@ class Case {
     context_.prompt_length = at_the_beginning ? text_.size() : 4;
     context_.end_ids = ends_;
     if (is_structured(settings_)) context_.allowed = set_;
+    unconditional_.assign(row_.rbegin(), row_.rend());
+    if (is_guided(settings_)) context_.unconditional = unconditional_;
+    context_.banned = banned_;
     context_.seed = seed;
     state_.adaptive_sum = 2.0;
     state_.adaptive_weight = 8.0;
@@ -85,6 +88,8 @@ class Case {
   std::vector<int32_t> ends_{2};
   std::vector<int32_t> allowed_{0, 2, 3, 5, 8, 13, 21};
   TokenSet set_ = token_set(allowed_);
+  std::vector<int32_t> banned_{3, 8};
+  std::vector<float> unconditional_;
   Context context_;
   State state_;
 };
@@ -124,6 +129,8 @@ TEST(Statistics, PValuesOfAThousandConfigurationsAreUniform) {
     for (const StageRow& stage : stages()) {
       Settings settings = test::with(test::all_off(), test::words_of(stage.id));
       settings.order = {StageId::kTemperature, stage.id};
+      if (stage.id == StageId::kGuidance)
+        std::swap(settings.order[0], settings.order[1]);  // is always the first
       if (stage.id == StageId::kTemperature || stage.id == StageId::kDynamicTemperature) {
         settings.order = {stage.id};
       }

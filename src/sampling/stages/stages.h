@@ -6,6 +6,9 @@
 
 namespace pellucid::sampling {
 
+// What becomes of the model's logits before any other stage.
+extern const StageRow kGuidanceStage;
+
 // Constraints: which tokens may stand here at all.
 extern const StageRow kLogitBiasStage;
 extern const StageRow kBadWordsStage;
@@ -15,6 +18,7 @@ extern const StageRow kBeginSuppressStage;
 extern const StageRow kForcedTokensStage;
 extern const StageRow kMinNewTokensStage;
 extern const StageRow kGrammarStage;
+extern const StageRow kPhraseBanStage;
 
 // Penalties: what the text so far makes of the logits.
 extern const StageRow kRepetitionPenaltyStage;
