@@ -104,6 +104,31 @@ TEST(Chain, WatchingChangesNothing) {
   }
 }
 
+TEST(Chain, HoweverFarTheyCutAsManyAsHaveToStayDo) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 6);
+  const std::vector<std::pair<const char*, const char*>> cuts{
+      {"top_k", "1"},          {"top_p", "0.01"},          {"min_p", "1"},
+      {"typical_p", "0.01"},   {"epsilon_cutoff", "0.99"}, {"eta_cutoff", "0.99"},
+      {"top_n_sigma", "0.01"}, {"temperature", "0"}};
+  for (const size_t vocabulary : {2, 10, 20000}) {
+    std::vector<float> row(vocabulary);
+    for (float& logit : row) logit = normal(random);
+    for (const auto& [name, value] : cuts) {
+      Settings settings = test::all_off();
+      ASSERT_TRUE(set(settings, name, value).ok());
+      Context context;
+      context.least = 5;
+      const auto fast = run_chain(row, settings, context);
+      const auto watched = watch_chain(row, settings, 1, {}, context);
+      ASSERT_TRUE(fast.ok() && watched.ok());
+      EXPECT_GE(fast.value().candidates.size(), std::min<size_t>(5, vocabulary)) << name;
+      EXPECT_TRUE(std::ranges::equal(fast.value().candidates.ids(), watched.value().result.candidates.ids()))
+          << name;
+    }
+  }
+}
+
 TEST(Chain, TopPCloseToOneNeverRunsPastTheEnd) {
   const std::vector<float> row(1000, 0.25F);
   for (int k = 1; k <= 52; ++k) {
