@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "generation/breakers.h"
+#include "sampling/registry.h"
 #include "sampling/watermark.h"
 
 namespace pellucid::generation {
@@ -13,6 +15,10 @@ namespace {
 Error at_step(int index, Error error) {
   error.what = fmt::format("step {}: {}", index, error.what);
   return error;
+}
+
+bool carries_state(const sampling::StageReport& report) {
+  return !report.skipped && sampling::row(report.stage).advance != nullptr;
 }
 
 }  // namespace
@@ -58,6 +64,8 @@ Result<void> Chooser::consult_guide() {
 Result<void> Chooser::go_on_with(int32_t token) {
   if (guide_) PELLUCID_CHECK(guide_->take(token));
   next_ = state_;
+  // The probability may take all of the row: not asked for without need.
+  if (std::ranges::none_of(chain_.reports, carries_state)) return {};
   const std::optional<double> probability = chain_.candidates.probability_of(token);
   if (!probability) return {};
   sampling::Draw effect;
