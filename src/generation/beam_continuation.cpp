@@ -40,11 +40,10 @@ Result<bool> BeamContinuation::step(std::span<const float> logits) {
 /// The chain of a beam, whose stages see log-probabilities as transformers' do in a beam search. False where
 /// it rules out every token: an error only where no beam is left by that.
 Result<bool> BeamContinuation::look(size_t beam, std::span<const float> row) {
-  PELLUCID_CHECK(sampling::Row::from(row));
+  PELLUCID_TRY(const std::vector<float> scores, sampling::log_softmax(row));
   std::vector<int32_t> tokens = start_.prompt;
   const Beam& running = search_.running()[beam];
   tokens.insert(tokens.end(), running.tokens.begin(), running.tokens.end());
-  const std::vector<float> scores = sampling::log_softmax(row);
   const Result<void> looked = texts_[beam].chooser.look({scores}, tokens, index_);
   if (looked.ok()) return true;
   if (looked.error().code != ErrorCode::kUsage) return looked.error();

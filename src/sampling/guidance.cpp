@@ -5,21 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "sampling/candidates.h"
-#include "sampling/log.h"
+#include "sampling/log_softmax.h"
 
 namespace pellucid::sampling {
-namespace {
-
-/// What to subtract from a logit to get its log-probability.
-Result<double> log_of_sum(std::span<const float> logits) {
-  PELLUCID_TRY(Row row, Row::from(logits));
-  const Candidates all(std::move(row));
-  return all.logit(0) + log_positive(all.total_weight());
-}
-
-}  // namespace
-
 Result<std::vector<float>> guided_logits(std::span<const float> conditional,
                                          std::span<const float> unconditional, double scale) {
   if (conditional.size() != unconditional.size()) {
@@ -27,8 +15,8 @@ Result<std::vector<float>> guided_logits(std::span<const float> conditional,
                  fmt::format("it takes the logits of a second text, {} of them, and there are {}",
                              conditional.size(), unconditional.size())};
   }
-  PELLUCID_TRY(const double c_sum, log_of_sum(conditional));
-  PELLUCID_TRY(const double u_sum, log_of_sum(unconditional));
+  PELLUCID_TRY(const double c_sum, log_sum_exp(conditional));
+  PELLUCID_TRY(const double u_sum, log_sum_exp(unconditional));
   std::vector<float> guided(conditional.size());
   for (size_t i = 0; i < guided.size(); ++i) {
     const double c = static_cast<double>(conditional[i]) - c_sum;

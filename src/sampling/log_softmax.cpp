@@ -1,21 +1,22 @@
 #include "sampling/log_softmax.h"
 
-#include <algorithm>
-#include <numeric>
+#include <utility>
 
-#include "sampling/exp.h"
+#include "sampling/candidates.h"
 #include "sampling/log.h"
 
 namespace pellucid::sampling {
 
-std::vector<float> log_softmax(std::span<const float> logits) {
-  const double best = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> weights(logits.begin(), logits.end());
-  for (double& weight : weights) weight -= best;
-  exp_nonpositive(weights);
-  const double log_sum = best + log_positive(std::accumulate(weights.begin(), weights.end(), 0.0));
+Result<double> log_sum_exp(std::span<const float> logits) {
+  PELLUCID_TRY(Row row, Row::from(logits));
+  const Candidates all(std::move(row));
+  return all.logit(0) + log_positive(all.total_weight());
+}
+
+Result<std::vector<float>> log_softmax(std::span<const float> logits) {
+  PELLUCID_TRY(const double sum, log_sum_exp(logits));
   std::vector<float> result(logits.begin(), logits.end());
-  for (float& logit : result) logit = static_cast<float>(static_cast<double>(logit) - log_sum);
+  for (float& logit : result) logit = static_cast<float>(static_cast<double>(logit) - sum);
   return result;
 }
 

@@ -5,16 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_model
 from test_bad_input import assert_failed, assert_refused, assert_usage, pellucid
-from test_trace import SCHEMA, good, record, records, rewrite, steps
+from test_trace import SCHEMA, good, model, record, records, rewrite, steps  # noqa: F401 (model is a fixture)
 
 GUIDED = ["--guidance-scale", "2.5", "--negative-prompt", "a thing of"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return tiny_model.write(tmp_path_factory.mktemp("guidance") / "tiny.gguf")
 
 
 def generated(model: Path, *options) -> dict:

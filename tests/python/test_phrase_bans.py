@@ -1,24 +1,13 @@
 """Banned phrases by the command line: in texts, in traces and all that reads them, in explain."""
 
 import json
-from pathlib import Path
 
 import pytest
-import tiny_model
 from test_bad_input import REAL_MODEL, assert_failed, assert_usage, pellucid
-from test_trace import SCHEMA, good, record, records, rewrite, steps
+from test_guidance import generated
+from test_trace import SCHEMA, good, model, record, records, rewrite, steps  # noqa: F401 (model is a fixture)
 
 SMALL = ["--temperature", "3", "--allowed-tokens", "97,98,99,100,32"]  # bytes
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return tiny_model.write(tmp_path_factory.mktemp("bans") / "tiny.gguf")
-
-
-def generated(model: Path, *options) -> dict:
-    common = ["-m", model, "--seed", "7", "-n", "24", "--format", "json"]
-    return json.loads(good(pellucid("generate", "the thing", *common, *options)))
 
 
 @pytest.fixture(scope="module")
