@@ -39,7 +39,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "peers")
-    folder = parser.parse_args().folder
+    folder = parser.parse_args().folder.resolve()
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
