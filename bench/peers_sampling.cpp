@@ -3,7 +3,8 @@
 //     bench_peers_sampling FOLDER ROWS VOCABULARY REPEATS
 //
 // FOLDER holds libllama.so and libggml-base.so, ROWS float32 logits. bench/peers_sampling.py runs it. A line
-// of JSON for each case: medians, in microseconds of processor time, of chain and draw. llama.cpp's are two:
+// of JSON for each case: medians, in microseconds of processor time, of chain and draw, and pellucid's mean,
+// since a draw far down the ranks takes longer. llama.cpp's are two:
 // llama_sampler_apply() alone, and with the array of candidates that its common code makes of the logits at
 // each step.
 #include <dlfcn.h>
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -168,6 +170,10 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 struct Times {
   std::vector<double> ours;
   std::vector<double> apply;
@@ -180,9 +186,9 @@ void time_ours(const Case& one, std::span<const float> row, uint64_t step, Times
   const double start = microseconds_of_processor();
   const auto chain = sampling::run_chain(row, one.settings, context);
   if (!chain.ok()) fail(chain.error().message());
-  const sampling::Draw draw = sampling::draw(chain.value().candidates, kSeed, 0, step);
+  const int32_t token = sampling::drawn_token(chain.value().candidates, kSeed, 0, step);
   times.ours.push_back(microseconds_of_processor() - start);
-  if (draw.token < 0) fail("no token was drawn");
+  if (token < 0) fail("no token was drawn");
 }
 
 /// As common_sampler_sample() does: the array is kept, and filled anew at each step.
@@ -226,9 +232,10 @@ int main(int argc, char** argv) {
       if (!first) time_ours(one, row, step, times);
     }
     const bool peer = one.llama_chain != nullptr;
-    std::printf(R"({"case": "%s", "pellucid_us": %.2f, "apply_us": %.2f, "with_array_us": %.2f})"
-                "\n",
-                one.name.c_str(), median(times.ours), peer ? median(times.apply) : 0.0,
-                peer ? median(times.with_array) : 0.0);
+    std::printf(
+        R"({"case": "%s", "pellucid_us": %.2f, "mean_us": %.2f, "apply_us": %.2f, "with_array_us": %.2f})"
+        "\n",
+        one.name.c_str(), median(times.ours), mean(times.ours), peer ? median(times.apply) : 0.0,
+        peer ? median(times.with_array) : 0.0);
   }
 }

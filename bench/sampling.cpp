@@ -46,7 +46,7 @@ void chain_and_draw(benchmark::State& state, const Settings& settings) {
   for (const auto _ : state) {
     const auto chain = run_chain(row, settings, context);
     if (!chain.ok()) return state.SkipWithError(chain.error().message().c_str());
-    benchmark::DoNotOptimize(draw(chain.value().candidates, 1, 0, context.step++));
+    benchmark::DoNotOptimize(drawn_token(chain.value().candidates, 1, 0, context.step++));
   }
 }
 

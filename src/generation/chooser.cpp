@@ -82,19 +82,6 @@ Result<bool> Chooser::ended_after(int32_t token) const {
   return after.ended();
 }
 
-/// The draw, made from a chain that is kept; state and guide go on with its token, or that taken.
-Result<sampling::Draw> Chooser::draw_and_advance(std::optional<int32_t> taken) {
-  const sampling::Draw draw =
-      sampling::draw(chain_.candidates, context_.seed, context_.stream, sampling::step_address(context_));
-  if (taken && *taken != draw.token) {
-    PELLUCID_CHECK(go_on_with(*taken));
-    return draw;
-  }
-  if (guide_) PELLUCID_CHECK(guide_->take(draw.token));
-  next_ = sampling::advanced(state_, settings_, chain_, draw);
-  return draw;
-}
-
 Result<void> Chooser::run_chain(std::span<const float> logits) {
   PELLUCID_CHECK(consult_guide());
   PELLUCID_TRY(chain_, sampling::run_chain(logits, settings_, context_, state_,
@@ -115,11 +102,14 @@ Result<void> Chooser::look(const StepLogits& logits, std::span<const int32_t> to
   return chain.ok() ? chain : at_step(index, chain.error());
 }
 
-Result<sampling::Draw> Chooser::choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
-                                       std::optional<int32_t> taken) {
+Result<int32_t> Chooser::choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
+                                std::optional<int32_t> taken) {
   PELLUCID_CHECK(look(logits, tokens, index));
-  auto draw = draw_and_advance(taken);
-  return draw.ok() ? draw : at_step(index, draw.error());
+  const int32_t drawn = sampling::drawn_token(chain_.candidates, context_.seed, context_.stream,
+                                              sampling::step_address(context_));
+  const Result<void> gone_on = go_on_with(taken.value_or(drawn));
+  if (!gone_on.ok()) return at_step(index, gone_on.error());
+  return drawn;
 }
 
 }  // namespace pellucid::generation

@@ -75,11 +75,11 @@ class Chooser {
   /// Of each step, the `top` best logits; 0: none.
   void watch(size_t top) { watched_.top = top; }
 
-  /// The draw of step `index` after `tokens`; errors name the step. Where a token is `taken` in its place,
-  /// the state goes on as if that had been drawn, or stays where no draw could have given it. Errors: those
-  /// of run_chain(); of the guide, which may refuse a token that is taken.
-  Result<sampling::Draw> choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
-                                std::optional<int32_t> taken = {});
+  /// The token that is drawn at step `index` after `tokens`; errors name the step. Where another is `taken`
+  /// in its place, the state goes on as if that had been drawn, or stays where no draw could have given it.
+  /// Errors: those of run_chain(); of the guide, which may refuse a token that is taken.
+  Result<int32_t> choose(const StepLogits& logits, std::span<const int32_t> tokens, int index,
+                         std::optional<int32_t> taken = {});
 
   /// The chain of step `index` after `tokens`, and no draw. Errors: as choose().
   Result<void> look(const StepLogits& logits, std::span<const int32_t> tokens, int index);
@@ -101,7 +101,6 @@ class Chooser {
 
  private:
   Result<void> consult_guide();
-  Result<sampling::Draw> draw_and_advance(std::optional<int32_t> taken);
   Result<void> run_chain(std::span<const float> logits);
 
   sampling::Settings settings_;

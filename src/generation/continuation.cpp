@@ -148,8 +148,7 @@ Result<bool> Continuation::step(const StepLogits& logits, std::span<const int32_
   before_step(index);
   const auto chosen = chooser_.choose(logits, tokens, index, taken);
   if (!chosen.ok()) return failed(chosen.error());
-  const sampling::Draw& draw = chosen.value();
-  const int32_t token = taken.value_or(draw.token);
+  const int32_t token = taken.value_or(chosen.value());
   generation_.tokens.push_back(token);
   std::string text = text_of(token);
   const bool met = bans_ && meets_phrase(token, text);
@@ -160,7 +159,7 @@ Result<bool> Continuation::step(const StepLogits& logits, std::span<const int32_
   generation_.text += text;
   const bool go_on =
       !observer_ || observer_(StepView{index, logits.logits, chooser_.context(), chooser_.state(),
-                                       chooser_.chain(), chooser_.watched(), draw, token, taken.has_value(),
+                                       chooser_.chain(), chooser_.watched(), token, taken.has_value(),
                                        std::exchange(taken_back_, 0), std::exchange(led_back_by_, {}), text});
   if (met && go_on) PELLUCID_CHECK(go_back());
   if (stops) generation_.finish_reason = FinishReason::kStop;

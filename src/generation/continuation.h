@@ -57,12 +57,16 @@ struct StepView {
   const sampling::State& state;      // before this step
   const sampling::ChainResult& chain;
   const sampling::WatchedBest* watched;  // where the options ask for any
-  const sampling::Draw& draw;
-  int32_t token;  // what the text goes on with: the draw's, unless it was taken
+  int32_t token;                         // what the text goes on with: the draw's, unless it was taken
   bool taken;
   int taken_back;           // how many of the steps before are void: it goes on in their place
   std::string_view phrase;  // which banned phrase was complete then
   std::string_view text;    // what became certain with this token, whole characters only; may be empty
+
+  /// The draw as data. It takes the probabilities of all who are left, so it is made for those who ask.
+  [[nodiscard]] sampling::Draw draw() const {
+    return sampling::draw(chain.candidates, context.seed, context.stream, sampling::step_address(context));
+  }
 };
 
 /// Called once a step, before the next one starts. A step whose token leads to a banned phrase is called void

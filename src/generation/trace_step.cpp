@@ -165,7 +165,7 @@ TraceStep traced_step(const StepView& view, const sampling::Settings& settings, 
     step.unconditional = {.logits_hash = xxh64(view.context.unconditional)};
   if (!view.context.allowed.empty()) step.allowed = traced(view.context.allowed);
   for (const sampling::StageReport& report : view.chain.reports) step.stages.push_back(traced(report));
-  step.draw = view.draw;
+  step.draw = view.draw();
   step.gap = sampling::gap_of(view.watched->best);
   step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
   auto prediction = sampling::prediction_of(view.logits, view.token);

@@ -127,7 +127,7 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
     chooser->go_on_at(recorded.state.redraws);
     chooser->watch(to_watch(recorded.candidates.size()));
     const auto before = std::span(tokens).first(n_prompt + i);
-    PELLUCID_TRY(const sampling::Draw draw,
+    PELLUCID_TRY(const int32_t drawn,
                  chooser->choose({row, unconditional}, before, recorded.index, recorded.token));
     const StepView view{recorded.index,
                         row,
@@ -135,8 +135,7 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
                         chooser->state(),
                         chooser->chain(),
                         chooser->watched(),
-                        draw,
-                        recorded.taken ? recorded.token : draw.token,
+                        recorded.taken ? recorded.token : drawn,
                         recorded.taken,
                         recorded.taken_back,
                         recorded.banned_phrase,

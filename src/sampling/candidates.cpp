@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "sampling/block.h"
 #include "sampling/exp.h"
 #include "sampling/log.h"
 
@@ -13,9 +14,6 @@ namespace pellucid::sampling {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-
-constexpr size_t kLanes = 16;
-using Lanes = std::array<double, kLanes>;
 
 void add_to(Lanes& lanes, std::span<const double> terms) {
   size_t i = 0;
@@ -32,12 +30,21 @@ double joined(Lanes lanes) {
   return lanes[0];
 }
 
+bool better(const Edit& a, const Edit& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
+/// Logits by how far they are below the best: finer bins than a draw ever needs to look at more than a few
+/// thousand tokens in order.
+constexpr size_t kBins = 4096;
+size_t bin_of(double below) {
+  constexpr double kPerNat = 64;
+  return static_cast<size_t>(std::min(-below * kPerNat, static_cast<double>(kBins - 1)));
+}
+
 }  // namespace
 
 Candidates::Candidates(Row row) : standing_(row.standing()) {
   // Half as many as the row has blocks: then most blocks aren't even looked into.
-  const size_t first = std::clamp<size_t>(row.vocabulary() / Row::kBlock / 2, 64, 512);
-  row.own();
+  const size_t first = std::clamp<size_t>(row.vocabulary() / kBlock / 2, 64, 512);
   row_ = std::make_shared<const Row>(std::move(row));
   rank_to(std::min(first, standing_));
 }
@@ -48,9 +55,7 @@ void Candidates::rank_to(size_t n) const {
   while (row_ && ids_.size() < n) {
     const size_t wanted = std::max(n, kGrowth * ids_.size());
     Selection selection = row_->select({.best = std::min(wanted, standing_)});
-    for (const double divisor : divisors_) {
-      for (double& logit : selection.logits) logit /= divisor;
-    }
+    for (double& logit : selection.logits) logit = divided(logit);
     ids_ = std::move(selection.ids);
     logits_ = std::move(selection.logits);
     weights_.clear();
@@ -136,9 +141,92 @@ double Candidates::sum_of(const F& f) const {
   return joined(lanes);
 }
 
+/// The totals.
+void Candidates::measure() const {
+  const double best = logits_.front();
+  if (cut_) {
+    const std::span<const double> all = weights();
+    total_weight_ = std::accumulate(all.begin(), all.end(), 0.0);
+    total_product_ = 0;
+    for (size_t i = 0; i < all.size(); ++i) total_product_ += all[i] > 0 ? all[i] * (logits_[i] - best) : 0;
+    return;
+  }
+  WeightSums sums;
+  for_each_block([&](std::span<double> logits) {
+    for (double& logit : logits) logit -= best;
+    add_weights(logits, sums);
+  });
+  total_weight_ = joined(sums.weights);
+  total_product_ = joined(sums.products);
+}
+
 double Candidates::total_weight() const {
-  if (total_weight_ == 0) total_weight_ = sum_of([](std::span<double> below) { exp_nonpositive(below); });
+  if (total_weight_ == 0) measure();
   return total_weight_;
+}
+
+/// A logit of the row, as the stages have changed it since.
+double Candidates::divided(double logit) const {
+  for (const double divisor : divisors_) logit /= divisor;
+  return logit;
+}
+
+double Candidates::rough_total_weight() const {
+  const double best = logits_.front();
+  const double scale = divided(1);
+  const double plain = divided(row_->highest_plain());
+  double sum = 0;
+  if (plain != kMinusInfinity) {
+    sum = row_->rough_weight(static_cast<float>(scale)) * exp_nonpositive(plain - best);
+  }
+  for (const Edit& edit : row_->edits()) sum += exp_nonpositive(divided(edit.logit) - best);
+  return sum;
+}
+
+Candidates::Bounds Candidates::total_weight_bounds() const {
+  constexpr double kLargest = 1e8;  // in float64, such logits are still known to 2^-26
+  if (total_weight_ != 0 || !row_ || std::abs(divided(row_->highest_plain())) > kLargest) {
+    return {total_weight(), total_weight()};
+  }
+  const double rough = rough_total_weight();
+  return {rough * (1 - kRoughError), rough * (1 + kRoughError)};
+}
+
+/// In order of rank.
+std::vector<Edit> Candidates::in_bin(size_t bin) const {
+  std::vector<Edit> found;
+  int32_t id = 0;
+  for_each_block([&](std::span<const double> logits) {
+    for (const double logit : logits) {
+      if (bin_of(logit - logits_.front()) == bin && logit != kMinusInfinity) found.push_back({id, logit});
+      ++id;
+    }
+  });
+  std::sort(found.begin(), found.end(), better);
+  return found;
+}
+
+std::optional<int32_t> Candidates::holder_of(double mass) const {
+  std::vector<double> bins(kBins, 0.0);
+  std::vector<double> weights;
+  for_each_block([&](std::span<double> below) {
+    for (double& logit : below) logit -= logits_.front();
+    weights.assign(below.begin(), below.end());
+    exp_nonpositive(weights);
+    for (size_t i = 0; i < below.size(); ++i) bins[bin_of(below[i])] += weights[i];
+  });
+  // Of n numbers, sums in any two orders differ by less than this.
+  const double open = static_cast<double>(size() + 4) * 0x1p-52 * total_weight();
+  double sum = 0;
+  size_t bin = 0;
+  while (bin + 1 < kBins && sum + bins[bin] <= mass) sum += bins[bin++];
+  if (mass - sum < open && sum > 0) return std::nullopt;
+  for (const Edit& one : in_bin(bin)) {
+    sum += exp_nonpositive(one.logit - logits_.front());
+    if (sum > mass + open) return one.id;
+    if (sum > mass - open) break;
+  }
+  return std::nullopt;
 }
 
 /// Without ranking more of a row than is ranked already.
@@ -148,10 +236,9 @@ std::optional<double> Candidates::logit_of(int32_t id) const {
     if (found == ids_.end()) return std::nullopt;
     return logits_[static_cast<size_t>(found - ids_.begin())];
   }
-  double logit = row_->logit(id);
+  const double logit = row_->logit(id);
   if (logit == kMinusInfinity) return std::nullopt;
-  for (const double divisor : divisors_) logit /= divisor;
-  return logit;
+  return divided(logit);
 }
 
 std::optional<double> Candidates::probability_of(int32_t id) const {
@@ -161,18 +248,8 @@ std::optional<double> Candidates::probability_of(int32_t id) const {
 }
 
 double Candidates::entropy() const {
-  std::vector<double> weights;
-  Lanes totals{};  // of the weights, so that they need not be made again
-  const double sum = sum_of([&](std::span<double> below) {
-    weights.assign(below.begin(), below.end());
-    exp_nonpositive(weights);
-    add_to(totals, weights);
-    for (size_t i = 0; i < below.size(); ++i) below[i] = weights[i] > 0 ? -weights[i] * below[i] : 0;
-  });
-  if (total_weight_ == 0) {
-    total_weight_ = cut_ ? std::accumulate(weights.begin(), weights.end(), 0.0) : joined(totals);
-  }
-  return sum / total_weight_ + log_positive(total_weight_);
+  const double total = total_weight();
+  return log_positive(total) - total_product_ / total;
 }
 
 double Candidates::standard_deviation() const {
@@ -206,8 +283,8 @@ std::optional<size_t> Candidates::rank_of(int32_t id) const {
   int32_t other = 0;
   for_each_block([&](std::span<const double> logits) {
     for (const double logit : logits) {
-      if (logit > *own || (logit == *own && other < id)) ++better;
-      ++other;
+      const bool first = other++ < id;
+      better += static_cast<size_t>(logit > *own) | static_cast<size_t>(first & (logit == *own));
     }
   });
   return better;
@@ -290,9 +367,7 @@ void Candidates::apply(const Edits& edits) {
 void Candidates::order() {
   std::vector<Edit> both(size());
   for (size_t i = 0; i < size(); ++i) both[i] = {ids_[i], logits_[i]};
-  std::sort(both.begin(), both.end(), [](const Edit& a, const Edit& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  });
+  std::sort(both.begin(), both.end(), better);
   for (size_t i = 0; i < size(); ++i) {
     ids_[i] = both[i].id;
     logits_[i] = both[i].logit;

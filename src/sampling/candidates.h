@@ -18,8 +18,9 @@ namespace pellucid::sampling {
 /// edit that rules everything out and the chain's error.
 ///
 /// Logits are float64 from here on, so that a temperature never makes two different logits equal. A set made
-/// from a whole Row ranks as many tokens as it is asked for: functions that take a rank cost little where the
-/// rank is small; ids(), logits() and weights() rank all. Not thread-safe, const functions neither.
+/// from a whole Row views the logits as that does, and ranks as many tokens as it is asked for: functions
+/// that take a rank cost little where the rank is small; ids(), logits() and weights() rank all. Not
+/// thread-safe, const functions neither.
 class Candidates {
  public:
   Candidates() = default;
@@ -41,6 +42,22 @@ class Candidates {
   [[nodiscard]] std::span<const double> weights() const;
   [[nodiscard]] double weight(size_t rank) const;
   [[nodiscard]] double total_weight() const;
+
+  /// What total_weight() is between, for who can do with less: where it isn't known yet and takes a whole
+  /// Row, float32 sums of that.
+  struct Bounds {
+    double low;
+    double high;
+  };
+  [[nodiscard]] Bounds total_weight_bounds() const;
+
+  /// Whose weight holds the place `mass` of them all laid end to end, most likely first; found without
+  /// ranking all. None where it is so near an end of that weight that sums in the order of ranks might tell
+  /// otherwise.
+  [[nodiscard]] std::optional<int32_t> holder_of(double mass) const;
+
+  /// How many ranks cost nothing to ask for.
+  [[nodiscard]] size_t ranked() const { return ids_.size(); }
 
   /// weight(rank) / total_weight().
   [[nodiscard]] double probability(size_t rank) const { return weight(rank) / total_weight(); }
@@ -95,8 +112,12 @@ class Candidates {
   [[nodiscard]] double surprise_at(double logit) const;
   void order();
   void forget_weights();
+  void measure() const;
   void rank_to(size_t n) const;
   void leave_row() const;
+  [[nodiscard]] double divided(double logit) const;
+  [[nodiscard]] double rough_total_weight() const;
+  [[nodiscard]] std::vector<Edit> in_bin(size_t bin) const;
   template <typename F>
   void for_each_block(const F& f) const;
   template <typename F>
@@ -111,6 +132,7 @@ class Candidates {
   mutable std::vector<double> divisors_;    // of the row's logits
   mutable std::vector<double> weights_;     // empty, or exp(logits_[i] - logits_[0])
   mutable double total_weight_ = 0;         // 0 until it is asked for
+  mutable double total_product_ = 0;        // of weights and how far their logits are below the best
 };
 
 /// -sum p log2 p over who is left, in bits.

@@ -17,49 +17,6 @@ namespace {
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr size_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
 
-// A block is scanned for its maximum in kLanes independent lanes, which the compiler turns into vectors.
-constexpr size_t kLanes = 16;
-constexpr size_t kBlock = Row::kBlock;
-
-struct Block {
-  float maximum = kMinusInfinity;
-  bool holds_masked = false;   // some logit is -inf
-  bool holds_invalid = false;  // some logit is NaN or +inf
-};
-
-Block scan_full_block(const float* row) {
-  std::array<float, kLanes> maximum{};
-  std::array<float, kLanes> minimum{};
-  std::array<int32_t, kLanes> invalid{};
-  maximum.fill(kMinusInfinity);
-  for (size_t i = 0; i < kBlock; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const float x = row[i + lane];
-      maximum[lane] = x > maximum[lane] ? x : maximum[lane];
-      minimum[lane] = x < minimum[lane] ? x : minimum[lane];
-      invalid[lane] |= x <= std::numeric_limits<float>::max() ? 0 : -1;
-    }
-  }
-  Block block;
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    block.maximum = std::max(block.maximum, maximum[lane]);
-    block.holds_masked |= minimum[lane] == kMinusInfinity;
-    block.holds_invalid |= invalid[lane] != 0;
-  }
-  return block;
-}
-
-Block scan_block(std::span<const float> row) {
-  if (row.size() == kBlock) return scan_full_block(row.data());
-  Block block;
-  for (const float x : row) {
-    block.maximum = x > block.maximum ? x : block.maximum;
-    block.holds_masked |= x == kMinusInfinity;
-    block.holds_invalid |= !(x <= std::numeric_limits<float>::max());
-  }
-  return block;
-}
-
 std::span<const float> block_of(std::span<const float> row, size_t index) {
   const size_t begin = index * kBlock;
   return row.subspan(begin, std::min(kBlock, row.size() - begin));
@@ -147,18 +104,12 @@ Result<Row> Row::from(std::span<const float> logits) {
   return row;
 }
 
-void Row::own() {
-  if (!masked_.empty()) return;
-  masked_.assign(logits_.begin(), logits_.end());
-  logits_ = masked_;
-}
-
 Result<void> Row::scan() {
   maxima_.resize((logits_.size() + kBlock - 1) / kBlock);
   standing_ = logits_.size();
   for (size_t i = 0; i < maxima_.size(); ++i) {
     const std::span<const float> part = block_of(logits_, i);
-    const Block block = scan_block(part);
+    const BlockScan block = sampling::scan(part);
     if (block.holds_invalid) return invalid_logit(logits_);
     if (block.holds_masked)
       standing_ -= static_cast<size_t>(std::count(part.begin(), part.end(), kMinusInfinity));
@@ -196,7 +147,7 @@ void Row::keep_only(std::span<const uint32_t> only) {
   std::erase_if(edits_, [&](const Edit& edit) { return !contains(only, static_cast<size_t>(edit.id)); });
   masked_ = std::move(masked);
   logits_ = masked_;
-  for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = scan_block(block_of(logits_, i)).maximum;
+  for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = sampling::scan(block_of(logits_, i)).maximum;
   rescan_edited_blocks();
   standing_ =
       static_cast<size_t>(std::ranges::count_if(logits_, [](float x) { return x != kMinusInfinity; }));
@@ -224,21 +175,46 @@ void Row::change(std::span<const Edit> changes) {
   rescan_edited_blocks();
 }
 
-void Row::rescan_edited_blocks() {
+/// Calls f(index, logits) for each block that holds an edited logit; those are -inf in it.
+template <typename F>
+void Row::for_each_edited_block(const F& f) const {
   for (auto edit = edits_.begin(); edit != edits_.end();) {
     const size_t block = static_cast<size_t>(edit->id) / kBlock;
     const std::span<const float> part = block_of(logits_, block);
-    std::array<float, kBlock> patched{};
-    std::copy(part.begin(), part.end(), patched.begin());
+    std::array<float, kBlock> plain{};
+    std::copy(part.begin(), part.end(), plain.begin());
     for (; edit != edits_.end() && static_cast<size_t>(edit->id) / kBlock == block; ++edit) {
-      patched[static_cast<size_t>(edit->id) % kBlock] = kMinusInfinity;
+      plain[static_cast<size_t>(edit->id) % kBlock] = kMinusInfinity;
     }
-    maxima_[block] = scan_block({patched.data(), part.size()}).maximum;
+    f(block, std::span<const float>(plain.data(), part.size()));
   }
 }
 
+void Row::rescan_edited_blocks() {
+  for_each_edited_block(
+      [this](size_t block, std::span<const float> plain) { maxima_[block] = sampling::scan(plain).maximum; });
+}
+
+float Row::highest_plain() const { return *std::max_element(maxima_.begin(), maxima_.end()); }
+
+double Row::rough_weight(float scale) const {
+  const float best = highest_plain();
+  double sum = 0;
+  size_t next = 0;
+  const auto add_until = [&](size_t end) {
+    for (; next < end; ++next) sum += sampling::rough_weight(block_of(logits_, next), best, scale);
+  };
+  for_each_edited_block([&](size_t block, std::span<const float> plain) {
+    add_until(block);
+    sum += sampling::rough_weight(plain, best, scale);
+    ++next;
+  });
+  add_until(maxima_.size());
+  return sum;
+}
+
 double Row::highest() const {
-  double highest = *std::max_element(maxima_.begin(), maxima_.end());
+  double highest = highest_plain();
   for (const Edit& edit : edits_) highest = std::max(highest, edit.logit);
   return highest;
 }
@@ -258,10 +234,8 @@ std::vector<uint64_t> Row::keys_from(float floor) const {
   for (size_t block = 0; block < maxima_.size(); ++block) {
     if (maxima_[block] < floor) continue;
     const std::span<const float> part = block_of(logits_, block);
-    for (size_t i = 0; i < part.size(); ++i) {
-      if (part[i] >= floor && part[i] != kMinusInfinity)
-        keys.push_back(order_key(part[i], block * kBlock + i));
-    }
+    for (const uint8_t i : reaching(part, floor).all())
+      keys.push_back(order_key(part[i], block * kBlock + i));
   }
   if (!edits_.empty()) {
     std::erase_if(keys,

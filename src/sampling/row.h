@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "sampling/block.h"
 
 namespace pellucid::sampling {
 
@@ -82,11 +83,15 @@ class Row {
 
   void apply(const Edits& edits);
 
-  /// Copies the logits, so that the caller's need not outlive the row.
-  void own();
+  /// The highest of the logits that are not edited; -inf where there is none.
+  [[nodiscard]] float highest_plain() const;
+  [[nodiscard]] const std::vector<Edit>& edits() const { return edits_; }
+
+  /// The sum of exp((logit - highest_plain()) * scale) over the logits that are not edited, within a relative
+  /// kRoughError (block.h).
+  [[nodiscard]] double rough_weight(float scale) const;
 
   /// Calls f(logits) for each block of kBlock tokens in order of id, the last perhaps shorter.
-  static constexpr size_t kBlock = 256;
   template <typename F>
   void for_each_block(const F& f) const;
 
@@ -98,6 +103,8 @@ class Row {
   void keep_only(std::span<const uint32_t> only);
   void change(std::span<const Edit> changes);
   Result<void> scan();
+  template <typename F>
+  void for_each_edited_block(const F& f) const;
   void rescan_edited_blocks();
   [[nodiscard]] bool edited(int32_t id) const;
   [[nodiscard]] double highest() const;

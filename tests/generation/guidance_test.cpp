@@ -49,7 +49,7 @@ class Guided : public ::testing::Test {
       step.unconditional.assign(view.context.unconditional.begin(), view.context.unconditional.end());
       const sampling::Candidates& left = view.chain.candidates;
       for (size_t i = 0; i < left.size(); ++i) step.candidates.emplace_back(left.id(i), left.probability(i));
-      step.draw = view.draw;
+      step.draw = view.draw();
       return true;
     };
     auto done = branch_off(*engine_, sequence, prompt_, options, observe);

@@ -83,8 +83,8 @@ inline Outcome generate_four(Engine& engine, std::span<const int32_t> prompt,
   options.max_tokens = 4;
   Outcome outcome{Outcome::End::kGenerated, "", ""};
   const StepObserver watch = [&](const StepView& step) {
-    const bool sane = step.draw.token >= 0 && step.draw.token < engine.n_vocab() &&
-                      step.draw.probability > 0 && step.draw.probability <= 1;
+    const bool sane = step.draw().token >= 0 && step.draw().token < engine.n_vocab() &&
+                      step.draw().probability > 0 && step.draw().probability <= 1;
     if (!sane) outcome.problem = "a draw that is none";
     return true;
   };

@@ -72,7 +72,7 @@ TEST(PromptLookup, ChangesNoTokenNoDrawAndNoLogit) {
         const float* last = nullptr;
         auto result = generate(*engine.value(), sequence, prompt, options, [&](const StepView& step) {
           logits[speculate].insert(logits[speculate].end(), step.logits.begin(), step.logits.end());
-          draws[speculate].push_back(step.draw.u);
+          draws[speculate].push_back(step.draw().u);
           passes[speculate] += step.logits.data() <= last ? 1 : 0;
           last = step.logits.data();
           return true;

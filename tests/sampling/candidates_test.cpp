@@ -65,5 +65,29 @@ TEST(Candidates, PlaceATokenOfWhatIsLeftByItsId) {
   });
 }
 
+TEST(Candidates, BoundsHoldTheTotal) {
+  std::mt19937 random(4);
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    const std::vector<float> logits = a_row(seed);
+    for (const double temperature : {1.0, 0.1, 3.7, 1e-4, 1e5}) {
+      Row row = Row::from(logits).value();
+      Edits edits;
+      for (int32_t id = 0; id < 4000; id += 1 + static_cast<int32_t>(random() % 900)) {
+        const double logit = std::ldexp(static_cast<double>(random()), -static_cast<int>(random() % 40));
+        edits.changes.push_back({id, random() % 3 == 0 ? -INFINITY : logit});
+      }
+      if (seed % 4 != 0) row.apply(edits);
+      Candidates asked(std::move(row));
+      asked.divide_logits(temperature);
+      asked.divide_logits(1.1);
+      const Candidates::Bounds bounds = asked.total_weight_bounds();
+      EXPECT_LE(bounds.low, asked.total_weight()) << seed << ' ' << temperature;
+      EXPECT_GE(bounds.high, asked.total_weight()) << seed << ' ' << temperature;
+      EXPECT_LE(bounds.high - bounds.low, 3 * kRoughError * asked.total_weight());
+      EXPECT_EQ(asked.total_weight_bounds().low, asked.total_weight());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pellucid::sampling

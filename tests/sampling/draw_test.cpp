@@ -61,6 +61,24 @@ TEST(Draw, IsAPureFunctionAndIndependentOfOtherSteps) {
   EXPECT_EQ(forward, backward);
 }
 
+TEST(Draw, TheTokenAloneIsThatOfTheDraw) {
+  std::mt19937 random(7);
+  std::vector<float> row(20000);
+  for (const float spread : {0.0F, 0.001F, 1.0F, 3.0F, 8.0F}) {
+    std::normal_distribution<float> normal(0, spread);
+    for (float& logit : row) logit = spread == 0 ? 1 : normal(random);
+    for (const double temperature : {0.2, 1.0, 5.0}) {
+      Settings settings = test::all_off();
+      settings.temperature = temperature;
+      const Candidates whole = candidates_of(row, settings);
+      for (uint64_t step = 0; step < 300; ++step) {
+        const Candidates fresh = candidates_of(row, settings);  // whose total isn't known
+        ASSERT_EQ(drawn_token(fresh, 3, 0, step), draw(whole, 3, 0, step).token) << spread << ' ' << step;
+      }
+    }
+  }
+}
+
 TEST(Draw, AMillionDrawsFitTheDistribution) {
   std::vector<float> row;
   for (int i = 0; i < 40; ++i) row.push_back(static_cast<float>(-0.2 * i));

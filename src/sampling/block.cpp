@@ -1,0 +1,183 @@
+#include "sampling/block.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/cpu.h"
+#include "sampling/exp.h"
+
+namespace pellucid::sampling {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kLowest = std::numeric_limits<float>::lowest();
+constexpr double kLowestDouble = std::numeric_limits<double>::lowest();
+constexpr float kLargest = std::numeric_limits<float>::max();
+
+// Blocks are walked in kLanes independent lanes, which the compiler turns into vectors.
+
+[[gnu::always_inline]] inline BlockScan scan_each(std::span<const float> logits) {
+  std::array<float, kLanes> maximum{};
+  std::array<float, kLanes> minimum{};
+  std::array<int32_t, kLanes> invalid{};
+  maximum.fill(kMinusInfinity);
+  const auto look = [&](size_t lane, float x) {
+    maximum[lane] = x > maximum[lane] ? x : maximum[lane];
+    minimum[lane] = x < minimum[lane] ? x : minimum[lane];
+    invalid[lane] |= x <= kLargest ? 0 : -1;
+  };
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) look(lane, logits[i + lane]);
+  }
+  for (size_t lane = 0; i < logits.size(); ++i, ++lane) look(lane, logits[i]);
+  BlockScan block;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    block.maximum = std::max(block.maximum, maximum[lane]);
+    block.holds_masked |= minimum[lane] == kMinusInfinity;
+    block.holds_invalid |= invalid[lane] != 0;
+  }
+  return block;
+}
+
+[[gnu::always_inline]] inline void find_each(std::span<const float> block, float floor, Places& places) {
+  std::array<uint8_t, kBlock> reaches{};
+  for (size_t i = 0; i < block.size(); ++i) reaches[i] = block[i] >= floor ? 1 : 0;
+  for (size_t first = 0; first < block.size(); first += sizeof(uint64_t)) {
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, reaches.data() + first, sizeof(bytes));
+    for (; bytes != 0; bytes &= bytes - 1) {
+      places.at[places.n++] = static_cast<uint8_t>(first + static_cast<size_t>(std::countr_zero(bytes)) / 8);
+    }
+  }
+}
+
+/// 2^y for y <= 0, within a relative 3e-6: 2^n times the polynomial of degree 4 that is nearest to 2^r on
+/// [-1/2, 1/2]. What is below -126 counts as -126: by bits, which rise as negative numbers fall.
+[[gnu::always_inline]] inline float rough_exp2(float y) {
+  constexpr float kRound = 0x1.8p23F;
+  y = std::bit_cast<float>(std::min(std::bit_cast<uint32_t>(y), std::bit_cast<uint32_t>(-126.0F)));
+  const float shifted = y + kRound;
+  const float r = y - (shifted - kRound);
+  float sum = 0.0095701021F;
+  sum = sum * r + 0.055917859F;
+  sum = sum * r + 0.24024744F;
+  sum = sum * r + 0.69312179F;
+  sum = sum * r + 0.99999928F;
+  return sum * std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127) << 23);
+}
+
+[[gnu::always_inline]] inline float add_rough(std::span<const float> block, float best, float scale) {
+  constexpr float kLog2E = 1.44269504F;
+  const float octaves = scale * kLog2E;
+  std::array<float, kLanes> lanes{};
+  size_t i = 0;
+  for (; i + kLanes <= block.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] += rough_exp2((block[i + lane] - best) * octaves);
+  }
+  for (size_t lane = 0; i < block.size(); ++i, ++lane) lanes[lane] += rough_exp2((block[i] - best) * octaves);
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+[[gnu::always_inline]] inline void exp_each(std::span<double> values) {
+  for (double& x : values) x = exp_nonpositive(x);
+}
+
+[[gnu::always_inline]] inline void add_each(std::span<const double> below, WeightSums& all) {
+  WeightSums sums = all;  // a copy, which nothing else can view
+  const auto add = [&](size_t lane, double x) {
+    const double weight = exp_nonpositive(x);
+    // -inf times 0 would be NaN: the lowest number stands for it.
+    const uint64_t finite = std::min(std::bit_cast<uint64_t>(x), std::bit_cast<uint64_t>(kLowestDouble));
+    sums.weights[lane] += weight;
+    sums.products[lane] += weight * std::bit_cast<double>(finite);
+  };
+  size_t i = 0;
+  for (; i + kLanes <= below.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) add(lane, below[i + lane]);
+  }
+  for (size_t lane = 0; i < below.size(); ++i, ++lane) add(lane, below[i]);
+  all = sums;
+}
+
+struct Loops {
+  BlockScan (*scan)(std::span<const float> block);
+  void (*find)(std::span<const float> block, float floor, Places& places);
+  float (*rough_weight)(std::span<const float> block, float best, float scale);
+  void (*exp)(std::span<double> values);
+  void (*add_weights)(std::span<const double> below, WeightSums& sums);
+};
+
+using Floats = std::span<const float>;
+using Doubles = std::span<double>;
+using ConstDoubles = std::span<const double>;
+
+BlockScan scan_baseline(Floats block) { return scan_each(block); }
+void find_baseline(Floats block, float floor, Places& places) { find_each(block, floor, places); }
+float rough_baseline(Floats block, float best, float scale) { return add_rough(block, best, scale); }
+void exp_baseline(Doubles values) { exp_each(values); }
+void add_baseline(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
+constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_baseline, add_baseline};
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] BlockScan scan_avx2(Floats block) { return scan_each(block); }
+[[gnu::target("avx2")]] void find_avx2(Floats block, float floor, Places& places) {
+  find_each(block, floor, places);
+}
+[[gnu::target("avx2")]] float rough_avx2(Floats block, float best, float scale) {
+  return add_rough(block, best, scale);
+}
+[[gnu::target("avx2")]] void exp_avx2(Doubles values) { exp_each(values); }
+[[gnu::target("avx2")]] void add_avx2(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
+constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
+
+[[gnu::target("avx512f,avx512dq,avx512vl")]] BlockScan scan_avx512(Floats block) { return scan_each(block); }
+[[gnu::target("avx512f,avx512dq,avx512vl")]] void find_avx512(Floats block, float floor, Places& places) {
+  find_each(block, floor, places);
+}
+[[gnu::target("avx512f,avx512dq,avx512vl")]] float rough_avx512(Floats block, float best, float scale) {
+  return add_rough(block, best, scale);
+}
+[[gnu::target("avx512f,avx512dq,avx512vl")]] void exp_avx512(Doubles values) { exp_each(values); }
+[[gnu::target("avx512f,avx512dq,avx512vl")]] void add_avx512(ConstDoubles below, WeightSums& sums) {
+  add_each(below, sums);
+}
+constexpr Loops kAvx512{scan_avx512, find_avx512, rough_avx512, exp_avx512, add_avx512};
+
+const Loops& chosen() {
+  const CpuFeatures features = detect_cpu();
+  if (features.avx512) return kAvx512;
+  return features.avx2 ? kAvx2 : kBaseline;
+}
+#else
+const Loops& chosen() { return kBaseline; }
+#endif
+
+const Loops& loops() {
+  static const Loops& all = chosen();
+  return all;
+}
+
+}  // namespace
+
+BlockScan scan(std::span<const float> block) { return loops().scan(block); }
+
+Places reaching(std::span<const float> block, float floor) {
+  Places places;
+  loops().find(block, std::max(floor, kLowest), places);
+  return places;
+}
+
+float rough_weight(std::span<const float> block, float best, float scale) {
+  return loops().rough_weight(block, best, scale);
+}
+
+void exp_nonpositive(std::span<double> values) { loops().exp(values); }
+
+void add_weights(std::span<const double> below, WeightSums& sums) { loops().add_weights(below, sums); }
+
+}  // namespace pellucid::sampling

@@ -1,0 +1,100 @@
+// The loops over blocks beside one number at a time: the same, whatever vectors they are compiled for.
+#include "sampling/block.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "sampling/exp.h"
+
+namespace pellucid::sampling {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Some values often, some of them -inf.
+std::vector<float> a_block(std::mt19937& random, size_t n) {
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> block(n);
+  for (float& x : block) x = random() % 20 == 0 ? -kInfinity : std::round(normal(random) * 4) / 4;
+  return block;
+}
+
+TEST(Block, ScanFindsTheMaximumAndWhatIsNoLogit) {
+  std::mt19937 random(1);
+  for (size_t n = 1; n <= kBlock; ++n) {
+    std::vector<float> block = a_block(random, n);
+    const size_t at = random() % n;
+    const std::vector<float> odd{1, -kInfinity, kInfinity, std::numeric_limits<float>::quiet_NaN(), 3e38F};
+    block[at] = odd[n % odd.size()];
+    const BlockScan found = scan(block);
+    bool masked = false;
+    bool invalid = false;
+    float maximum = -kInfinity;
+    for (const float x : block) {
+      masked |= x == -kInfinity;
+      invalid |= std::isnan(x) || x == kInfinity;
+      maximum = std::fmax(maximum, x);
+    }
+    EXPECT_EQ(found.holds_masked, masked) << n;
+    EXPECT_EQ(found.holds_invalid, invalid) << n;
+    if (!invalid) {
+      EXPECT_EQ(found.maximum, maximum) << n;
+    }
+  }
+}
+
+TEST(Block, ReachingFindsThePlacesInOrder) {
+  std::mt19937 random(2);
+  for (size_t n = 0; n <= kBlock; ++n) {
+    const std::vector<float> block = a_block(random, n);
+    for (const float floor : {-kInfinity, -2.0F, 0.0F, 3.25F, 1e9F}) {
+      std::vector<size_t> expected;
+      for (size_t i = 0; i < n; ++i) {
+        if (block[i] >= floor && block[i] != -kInfinity) expected.push_back(i);
+      }
+      const Places found = reaching(block, floor);
+      EXPECT_EQ(std::vector<size_t>(found.all().begin(), found.all().end()), expected) << n << ' ' << floor;
+    }
+  }
+}
+
+TEST(Block, ExpOfManyIsTheSameBits) {
+  std::mt19937_64 random(2);
+  for (const size_t n : {0, 1, 7, 8, 15, 4001}) {
+    std::vector<double> values(n);
+    for (double& x : values)
+      x = -std::ldexp(static_cast<double>(random() >> 11), static_cast<int>(random() % 60) - 92);
+    if (n > 8) values[3] = -std::numeric_limits<double>::infinity();
+    std::vector<double> many = values;
+    exp_nonpositive(many);
+    for (size_t i = 0; i < n; ++i) {
+      ASSERT_EQ(std::bit_cast<uint64_t>(many[i]), std::bit_cast<uint64_t>(exp_nonpositive(values[i])))
+          << values[i];
+    }
+  }
+}
+
+TEST(Block, RoughWeightsAreWithinTheirBound) {
+  std::mt19937 random(3);
+  for (size_t n = 1; n <= kBlock; ++n) {
+    std::vector<float> block = a_block(random, n);
+    for (float& x : block) x = std::min(x, 11.0F);
+    block[random() % n] = 11;
+    for (const float scale : {1e-6F, 0.3F, 1.0F, 1.7F, 50.0F, 1e6F}) {
+      long double exact = 0;
+      for (const float x : block)
+        exact += std::exp((static_cast<long double>(x) - 11) * static_cast<long double>(scale));
+      const auto rough = static_cast<long double>(rough_weight(block, 11, scale));
+      EXPECT_NEAR(static_cast<double>(rough / exact), 1, kRoughError / 4) << n << ' ' << scale;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::sampling
