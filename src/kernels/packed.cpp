@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/format.h"
 #include "kernels/source_block.h"
@@ -28,91 +30,82 @@ void store(std::byte* to, T value) {
   std::memcpy(to, &value, sizeof(T));
 }
 
-// Writes the codes of one row's block of 32 into the planes of the block: words of 4 codes, lane by lane.
-void store_codes(int code_bits, int lane, const uint8_t* codes, std::byte* planes) {
-  uint32_t words[8];
-  std::memcpy(words, codes, sizeof(words));
-  const auto put = [&](int vector, uint32_t word) { store(planes + vector * 64 + lane * 4, word); };
-  const auto pairs = [&](int h, int shift) {
-    uint32_t word = 0;
-    for (int i = 0; i < 4; ++i) word |= (words[4 * h + i] >> shift & 0x03030303U) << (2 * i);
-    return word;
-  };
-  const auto high_bits = [&](int shift) {
-    uint32_t word = 0;
-    for (int j = 0; j < 8; ++j) word |= (words[j] >> shift & 0x01010101U) << j;
-    return word;
-  };
-  const int low = high_plane_bytes(code_bits) / 64;  // the first vector of the low bits
-  if (code_bits == 8) {
-    for (int j = 0; j < 8; ++j) put(j, words[j]);
-  } else if (code_bits >= 4) {
-    if (code_bits == 5) put(0, high_bits(4));
-    for (int h = 0; h < 2 && code_bits == 6; ++h) put(h, pairs(h, 4));
-    for (int j = 0; j < 4; ++j) put(low + j, (words[j] & 0x0F0F0F0FU) | (words[j + 4] & 0x0F0F0F0FU) << 4);
-  } else {
-    if (code_bits == 3) put(0, high_bits(2));
-    for (int h = 0; h < 2; ++h) put(low + h, pairs(h, 0));
-  }
-}
+// The rows of a matrix that make a group, as the file has them.
+struct SourceRows {
+  TensorType type;
+  const std::byte* first;
+  size_t row_bytes;
+  int n_rows;  // 1 .. 16
+  int n_cols;
 
-// The inverse of store_codes.
-void load_codes(int code_bits, int lane, const std::byte* planes, uint8_t* codes) {
-  uint32_t words[8];
-  const auto get = [&](int vector) { return load<uint32_t>(planes + vector * 64 + lane * 4); };
-  const int low = high_plane_bytes(code_bits) / 64;
-  for (int j = 0; j < 8; ++j) {
-    const auto pair = [&](int first) { return get(first + j / 4) >> (2 * (j % 4)) & 0x03030303U; };
-    const auto high_bit = [&] { return get(0) >> j & 0x01010101U; };
-    if (code_bits == 8) {
-      words[j] = get(j);
-    } else if (code_bits >= 4) {
-      words[j] = get(low + j % 4) >> (j / 4 * 4) & 0x0F0F0F0FU;
-      if (code_bits == 5) words[j] |= high_bit() << 4;
-      if (code_bits == 6) words[j] |= pair(0) << 4;
-    } else {
-      words[j] = pair(low);
-      if (code_bits == 3) words[j] |= high_bit() << 2;
-    }
-  }
-  std::memcpy(codes, words, sizeof(words));
-}
+  [[nodiscard]] const std::byte* row(int r) const { return first + static_cast<size_t>(r) * row_bytes; }
+};
 
-// One source row -> one lane of a quantised group.
-void pack_quantized_row(PackedFormat format, const std::byte* source, int n_cols, int lane,
-                        std::byte* group) {
-  const FormatRow& row = format_row(format);
-  const TensorTypeInfo& type = info(row.type);
+// All rows block after block, so that each line of the group is written once, and its place found once.
+template <PackedFormat kFormat>
+void pack_quantized(const SourceRows& source, std::byte* group) {
+  constexpr FormatRow row = format_row(kFormat);
+  const TensorTypeInfo& type = info(source.type);
   const int blocks_per_source = static_cast<int>(type.block_values) / kBlockValues;
-  SourceBlock block;
-  for (int s = 0; s < n_cols / static_cast<int>(type.block_values); ++s) {
-    read_block(format, source + static_cast<size_t>(s) * type.block_bytes, block);
-    for (int i = 0; i < blocks_per_source; ++i) {
-      const int index = s * blocks_per_source + i;
-      const BlockPlace place = block_place(format, static_cast<size_t>(index));
+  for (int index = 0; index < source.n_cols / kBlockValues; ++index) {
+    const BlockPlace place = block_place(kFormat, static_cast<size_t>(index));
+    const size_t at = static_cast<size_t>(index / blocks_per_source) * type.block_bytes;
+    for (int lane = 0; lane < source.n_rows; ++lane) {
+      // 16 rows side by side are more streams than the hardware follows. Past the end of the matrix it does
+      // nothing.
+      __builtin_prefetch(source.row(lane + kLanes) + at);
+      RowBlock block;
+      read_block<kFormat>(source.row(lane) + at, index % blocks_per_source, block);
       store(group + place.halves + lane * 2, block.scale);
       if (row.has_minimum) store(group + place.halves + kLanes * 2 + lane * 2, block.minimum);
-      if (row.subs != SubScales::kNone) std::memcpy(group + place.subs + lane * 2, block.subs + 2 * i, 2);
-      store_codes(row.code_bits, lane, block.codes + i * kBlockValues, group + place.planes);
+      if (row.subs != SubScales::kNone) std::memcpy(group + place.subs + lane * 2, block.subs, 2);
+      for (int v = 0; v < row.code_bits; ++v) {
+        store(group + place.planes + static_cast<size_t>(v) * kLineBytes + lane * 4, block.words[v]);
+      }
     }
   }
 }
 
-// One source row -> one lane of a float group; types other than the format's own are dequantised.
-void pack_float_row(TensorType type, PackedFormat format, const std::byte* source, int n_cols, int lane,
-                    std::byte* group) {
-  if (format != PackedFormat::kF32) {
-    for (int k = 0; k < n_cols; ++k)
-      std::memcpy(group + (size_t{16} * k + lane) * 2, source + size_t{2} * k, 2);
-    return;
+// Types other than the format's own are dequantised, so many columns at a time.
+template <typename T>
+void pack_floats(const SourceRows& source, std::byte* group) {
+  const TensorTypeInfo& type = info(source.type);
+  T values[kLanes][kMaxBlockValues];
+  for (int begin = 0; begin < source.n_cols; begin += kMaxBlockValues) {
+    const int n = std::min(kMaxBlockValues, source.n_cols - begin);
+    for (int lane = 0; lane < source.n_rows; ++lane) {
+      const std::byte* from =
+          source.row(lane) + static_cast<size_t>(begin) / type.block_values * type.block_bytes;
+      if constexpr (std::is_same_v<T, float>) {
+        decode(source.type, from, n, values[lane]);
+      } else {
+        std::memcpy(values[lane], from, static_cast<size_t>(n) * sizeof(T));
+      }
+    }
+    for (int k = 0; k < n; ++k) {
+      std::byte* column = group + static_cast<size_t>(begin + k) * kLanes * sizeof(T);
+      for (int lane = 0; lane < source.n_rows; ++lane) store(column + lane * sizeof(T), values[lane][k]);
+    }
   }
-  const TensorTypeInfo& row = info(type);
-  float values[kMaxBlockValues];
-  const int step = row.block_values == 1 ? 1 : static_cast<int>(row.block_values);
-  for (int k = 0; k < n_cols; k += step) {
-    decode(type, source + static_cast<size_t>(k / step) * row.block_bytes, step, values);
-    for (int i = 0; i < step; ++i) store(group + (size_t{16} * (k + i) + lane) * 4, values[i]);
+}
+
+template <PackedFormat kFormat>
+void pack_group(const SourceRows& source, std::byte* group) {
+  if constexpr (format_row(kFormat).code_bits != 0) {
+    pack_quantized<kFormat>(source, group);
+  } else {
+    pack_floats<std::conditional_t<kFormat == PackedFormat::kF32, float, uint16_t>>(source, group);
   }
+}
+
+// Calls body.operator()<format>(), so that what it does is compiled for each format.
+template <typename Body>
+void with_format(PackedFormat format, const Body& body) {
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
+    constexpr auto at = [](size_t index) { return static_cast<PackedFormat>(index); };
+    ((format == at(kIndex) ? body.template operator()<at(kIndex)>() : void()), ...);
+  }
+  (std::make_index_sequence<kFormatCount>());
 }
 
 }  // namespace
@@ -134,14 +127,11 @@ PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, 
   pool.run(n_tasks, [&](int task, int) {
     const int first_row = task * kGroupsPerTask * kLanes;
     const int end_row = std::min(n_rows, first_row + kGroupsPerTask * kLanes);
-    for (int r = first_row; r < end_row; ++r) {
-      const std::byte* source = data.data() + static_cast<size_t>(r) * row_bytes;
+    for (int r = first_row; r < end_row; r += kLanes) {
+      const SourceRows rows{type, data.data() + static_cast<size_t>(r) * row_bytes, row_bytes,
+                            std::min(kLanes, end_row - r), n_cols};
       std::byte* group = matrix.bytes.get() + static_cast<size_t>(r / kLanes) * matrix.group_bytes;
-      if (matrix.wants_quantized()) {
-        pack_quantized_row(matrix.format, source, n_cols, r % kLanes, group);
-      } else {
-        pack_float_row(type, matrix.format, source, n_cols, r % kLanes, group);
-      }
+      with_format(matrix.format, [&]<PackedFormat kFormat>() { pack_group<kFormat>(rows, group); });
     }
     if (done) {
       done(data.subspan(static_cast<size_t>(first_row) * row_bytes,
@@ -167,13 +157,14 @@ void unpack_row(const PackedMatrix& matrix, int row, float* out) {
   for (int b = 0; b < matrix.n_cols / kBlockValues; ++b) {
     const BlockPlace place = block_place(matrix.format, static_cast<size_t>(b));
     const std::byte* halves = group + place.halves + lane * 2;
-    const float scale = half_to_float(load<uint16_t>(halves));
-    const float minimum = format.has_minimum ? half_to_float(load<uint16_t>(halves + kLanes * 2)) : 0.0F;
-    uint8_t subs[2] = {};
-    if (format.subs != SubScales::kNone) std::memcpy(subs, group + place.subs + lane * 2, 2);
-    uint8_t codes[kBlockValues];
-    load_codes(format.code_bits, lane, group + place.planes, codes);
-    dequantize_block(matrix.format, codes, scale, minimum, subs, out + b * kBlockValues);
+    RowBlock block{};
+    block.scale = load<uint16_t>(halves);
+    if (format.has_minimum) block.minimum = load<uint16_t>(halves + kLanes * 2);
+    if (format.subs != SubScales::kNone) std::memcpy(block.subs, group + place.subs + lane * 2, 2);
+    for (int v = 0; v < format.code_bits; ++v) {
+      block.words[v] = load<uint32_t>(group + place.planes + static_cast<size_t>(v) * kLineBytes + lane * 4);
+    }
+    dequantize_block(matrix.format, block, out + static_cast<size_t>(b) * kBlockValues);
   }
 }
 
@@ -191,15 +182,14 @@ void decode(TensorType type, const std::byte* source, int64_t n, float* out) {
   }
   const PackedFormat format = native_format(type);
   const TensorTypeInfo& row = info(type);
-  SourceBlock block;
-  for (int64_t i = 0; i < n; i += row.block_values, source += row.block_bytes) {
-    read_block(format, source, block);
-    const float scale = half_to_float(block.scale);
-    const float minimum = half_to_float(block.minimum);
-    for (uint32_t k = 0; k < row.block_values; k += kBlockValues) {
-      dequantize_block(format, block.codes + k, scale, minimum, block.subs + k / 16, out + i + k);
+  with_format(format, [&]<PackedFormat kFormat>() {
+    RowBlock block;
+    for (int64_t k = 0; k < n; k += kBlockValues) {
+      const std::byte* from = source + static_cast<size_t>(k) / row.block_values * row.block_bytes;
+      read_block<kFormat>(from, static_cast<int>(k % row.block_values) / kBlockValues, block);
+      dequantize_block(format, block, out + k);
     }
-  }
+  });
 }
 
 }  // namespace pellucid::kernels

@@ -1,11 +1,12 @@
-// decode() against PyPI `gguf` (decode.golden, written by make_decode_golden.py), and unpack_row() against
-// decode().
+// decode() against PyPI `gguf` (decode.golden, written by make_decode_golden.py), unpack_row() against
+// decode(), and the packed bytes against the drawing in format.h.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <fstream>
 #include <map>
 
+#include "kernels/format.h"
 #include "kernels/support.h"
 
 namespace pellucid::kernels::test {
@@ -107,6 +108,74 @@ TEST(Pack, RowsComeBackAsDecoded) {
           ASSERT_EQ(first_difference(expected, found), -1) << row.name << " row " << r;
         }
       }
+    }
+  }
+}
+
+// The code of a row and column of a block, as format.h draws its planes.
+int drawn_code(int code_bits, const std::byte* planes, int row, int column) {
+  const int j = column / 4;
+  const auto vector = [&](int v) { return static_cast<int>(planes[64 * v + 4 * row + column % 4]); };
+  switch (code_bits) {
+    case 8:
+      return vector(j);
+    case 4:
+      return vector(j % 4) >> (j / 4 * 4) & 15;
+    case 2:
+      return vector(j / 4) >> (2 * (j % 4)) & 3;
+    case 5:
+      return (vector(0) >> j & 1) << 4 | drawn_code(4, planes + 64, row, column);
+    case 3:
+      return (vector(0) >> j & 1) << 2 | drawn_code(2, planes + 64, row, column);
+    default:
+      return drawn_code(2, planes, row, column) << 4 | drawn_code(4, planes + 128, row, column);
+  }
+}
+
+// Sets every scale of the blocks to 1 and every minimum to 0, so that values are integer weights.
+void set_scales_to_one(TensorType type, std::span<std::byte> bytes) {
+  const HalfFields fields = half_fields(type);
+  const auto put = [&](size_t at, std::initializer_list<int> values) {
+    for (const int value : values) bytes[at++] = static_cast<std::byte>(value);
+  };
+  for (size_t block = 0; block < bytes.size(); block += info(type).block_bytes) {
+    put(block + fields.scale, {0x00, 0x3C});
+    if (fields.minimum >= 0) put(block + fields.minimum, {0, 0});
+    const size_t subs = type == TensorType::kQ6_K ? 192 : 0;
+    if (type == TensorType::kQ2_K || type == TensorType::kQ6_K) {
+      put(block + subs, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+    }
+    if (type == TensorType::kQ3_K) {  // 33, less 32: four low bits, then two high ones
+      put(block + 96, {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0xAA, 0xAA, 0xAA, 0xAA});
+    }
+    if (type == TensorType::kQ4_K || type == TensorType::kQ5_K) {
+      put(block + 4, {1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1});
+    }
+  }
+}
+
+TEST(Pack, CodesLieAsFormatHDrawsThem) {
+  Rng rng(3);
+  constexpr int kRows = 37;
+  constexpr int kCols = 768;
+  for (int f = 0; f < kFormatCount; ++f) {
+    const auto format = static_cast<PackedFormat>(f);
+    const FormatRow& row = format_row(format);
+    if (row.code_bits == 0) continue;
+    auto data = random_weights(row.type, int64_t{kRows} * kCols, Weights::kPlain, rng);
+    set_scales_to_one(row.type, data);
+    std::vector<float> values(size_t{kRows} * kCols);
+    decode(row.type, data.data(), kRows * kCols, values.data());
+    const PackedMatrix matrix = pack_one(row.type, data, kRows, kCols);
+    for (int i = 0; i < kRows * kCols; ++i) {
+      const int r = i / kCols;
+      const int c = i % kCols;
+      const BlockPlace place = block_place(format, static_cast<size_t>(c) / kBlockValues);
+      int code =
+          drawn_code(row.code_bits, matrix.group(r / kLanes) + place.planes, r % kLanes, c % kBlockValues);
+      if (format == PackedFormat::kIQ4_NL) code = kIq4NlValues[code];
+      ASSERT_EQ(code - row.offset, values[static_cast<size_t>(i)])
+          << info(row.type).name << " row " << r << " column " << c;
     }
   }
 }
