@@ -5,12 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 namespace pellucid {
 namespace {
+
+// With a page that is touched the system maps what lies around it and is in memory, up to a huge page. Were a
+// part's own pages all that is released, reading the next part would bring some of them back.
+constexpr size_t kWindowBytes = size_t{2} << 20;
 
 /// Closes a file descriptor at the end of a scope.
 struct Descriptor {
@@ -62,9 +67,10 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {
-  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = static_cast<size_t>(part.data() - bytes_.data()) / page * page;
-  const size_t end = static_cast<size_t>(part.data() - bytes_.data()) + part.size();
+  const auto first = static_cast<size_t>(part.data() - bytes_.data());
+  const size_t begin = first / kWindowBytes * kWindowBytes;
+  const size_t end =
+      std::min(bytes_.size(), (first + part.size() + kWindowBytes - 1) / kWindowBytes * kWindowBytes);
   ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
 }
 

@@ -25,8 +25,8 @@ class MappedFile {
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
-  /// Tells the kernel that `part`, a range of bytes(), will not be read again soon: its pages leave resident
-  /// memory and come back from the file when touched.
+  /// Tells the kernel that `part`, a range of bytes(), will not be read again soon: its pages, and up to 2 MB
+  /// around them, leave resident memory and come back from the file when touched.
   void release(std::span<const std::byte> part) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -31,6 +32,32 @@ TEST(MappedFile, HoldsTheBytesAlsoAfterAMoveAndARelease) {
   moved.release(moved.bytes().subspan(5000, 200000));
   ASSERT_EQ(moved.bytes().size(), content.size());
   EXPECT_EQ(std::memcmp(moved.bytes().data(), content.data(), content.size()), 0);
+}
+
+// Kilobytes of the mapping of `path` that are resident.
+long resident(const std::string& path) {
+  std::ifstream maps("/proc/self/smaps");
+  bool is_it = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) is_it = line.ends_with(path);
+    if (is_it && line.starts_with("Rss:")) return std::stol(line.substr(4));
+  }
+  return -1;
+}
+
+TEST(MappedFile, PartsReadAndReleasedLeaveNothingBehindOfEachOther) {
+  const File file(std::string(size_t{5} << 20, 'x'));
+  const auto opened = MappedFile::open(file.path());
+  ASSERT_TRUE(opened.ok());
+  const std::span<const std::byte> bytes = opened.value().bytes();
+  constexpr size_t kPart = 300000;  // not a number of pages, nor of what the system maps around a page
+  for (size_t begin = 0; begin < bytes.size(); begin += kPart) {
+    const auto part = bytes.subspan(begin, std::min(kPart, bytes.size() - begin));
+    for (const std::byte byte : part) ASSERT_EQ(byte, std::byte{'x'});
+    EXPECT_GT(resident(file.path()), 0);
+    opened.value().release(part);
+  }
+  EXPECT_EQ(resident(file.path()), 0);
 }
 
 TEST(MappedFile, SaysWhatIsWrong) {
