@@ -112,6 +112,14 @@ bool in_place(const BranchCommand& command) {
   return !command.output || same_file(*command.output, command.trace);
 }
 
+/// Refuses an output that would be written over what the branch is made of.
+Result<void> check_output(const BranchCommand& command, const generation::Trace& trace,
+                          const std::string& model) {
+  if (!command.output) return {};
+  if (same_file(*command.output, model)) return refused("--output", "it is the model's file");
+  return check_not_logits(*command.output, command.trace, trace);
+}
+
 /// Where the logits of the new steps go: only to the trace's own file, and only where it is named again, for
 /// who wrote the trace may have named any.
 Result<std::optional<generation::LogitsWriter>> logits_of(const BranchCommand& command,
@@ -159,6 +167,7 @@ Result<int> branch_off(const BranchCommand& command) {
   PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
   PELLUCID_CHECK(check_usage(command, trace));
   PELLUCID_TRY(const LoadedEngine loaded, load_recorded(trace, command.model));
+  PELLUCID_CHECK(check_output(command, trace, loaded.path));
   generation::Engine& engine = *loaded.engine;
   PELLUCID_TRY(const generation::TraceBranch branch, plan(command, trace, engine));
   generation::GenerateOptions options = generation::options_of(trace, branch);

@@ -94,7 +94,7 @@ Result<std::vector<DialectSettings>> compared_dialects(const ExplainCommand& com
   for (const sampling::Dialect& dialect : dialects) {
     SamplingOptions options = command.sampling;
     options.dialect = dialect.name;
-    PELLUCID_TRY(sampling::Settings settings, apply(options, {}));
+    PELLUCID_TRY(sampling::Settings settings, apply_where_known(options, {}));
     all.push_back({dialect, std::move(settings)});
   }
   return all;

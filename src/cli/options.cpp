@@ -197,6 +197,12 @@ GivenSettings added_up(const GivenSettings& given) {
 }  // namespace
 
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base) {
+  PELLUCID_TRY(sampling::Settings settings, apply_where_known(options, std::move(base)));
+  for (const auto& [name, text] : options.given) PELLUCID_CHECK(sampling::check_heeded(settings, name));
+  return settings;
+}
+
+Result<sampling::Settings> apply_where_known(const SamplingOptions& options, sampling::Settings base) {
   if (options.dialect) {
     PELLUCID_TRY(base, sampling::dialect_settings(*options.dialect, base));
   }

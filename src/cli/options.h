@@ -59,8 +59,11 @@ CLI::Option* add_dialect_option(CLI::App& command, SamplingOptions& options);
 /// the file holds. Errors: those of MappedFile::open().
 Result<std::string> setting_text(std::string_view name, std::string_view text);
 
-/// `base`, or the settings of the dialect where one is asked for, with what was given. Errors: kUsage.
+/// `base`, or the settings of the dialect where one is asked for, with what was given. Errors: kUsage, also
+/// for a setting given that the order has no stage for.
 Result<sampling::Settings> apply(const SamplingOptions& options, sampling::Settings base);
+/// The same where such a setting does nothing: a dialect is compared with one that knows it.
+Result<sampling::Settings> apply_where_known(const SamplingOptions& options, sampling::Settings base);
 
 /// The seed given, or one from the system's entropy source.
 uint64_t seed_or_random(const SamplingOptions& options);

@@ -29,6 +29,7 @@ Result<void> check_output(const PlotCommand& command) {
 Result<int> plot(const PlotCommand& command) {
   PELLUCID_CHECK(check_output(command));
   PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  PELLUCID_CHECK(check_not_logits(command.output, command.trace, trace));
   const std::string page = plot_page(trace);
   if (command.output.empty()) {
     PELLUCID_CHECK(write_output(page));

@@ -56,9 +56,9 @@ Result<void> report(const ReplayCommand& command, const generation::Trace& trace
                   place(trace.machine.simd, trace.machine.n_threads), place(simd, n_threads)));
 }
 
-/// The texts to run again: that of --branch, or the main one; of a conversation all that have steps.
+/// The texts to run again: that of --branch, or all that have steps.
 std::vector<int> texts_of(const ReplayCommand& command, const generation::Trace& trace) {
-  if (command.one || !generation::is_conversation(trace)) return {command.branch};
+  if (command.one) return {command.branch};
   std::vector<int> texts;
   for (const generation::TraceBranch& branch : trace.branches) {
     if (!branch.steps.empty()) texts.push_back(branch.id);

@@ -47,6 +47,12 @@ bool same_file(const std::string& a, const std::string& b) {
   return fs::equivalent(a, b, not_there);
 }
 
+Result<void> check_not_logits(const std::string& output, const std::string& trace_path,
+                              const generation::Trace& trace) {
+  if (trace.logits_path.empty() || !same_file(output, logits_path(trace_path, trace))) return {};
+  return refused("--output", "it is the file of the trace's logits");
+}
+
 void add_trace_options(CLI::App& command, TraceOptions& options) {
   CLI::Option* trace =
       command.add_option("--trace", options.path, "record every step in this file: see docs/trace.md")

@@ -48,6 +48,10 @@ std::string logits_path(const std::string& trace_path, const generation::Trace& 
 /// True where both names are there and lead to one file.
 bool same_file(const std::string& a, const std::string& b);
 
+/// Errors: kUsage where what is to be written with --output is the file of a trace's logits.
+Result<void> check_not_logits(const std::string& output, const std::string& trace_path,
+                              const generation::Trace& trace);
+
 /// The trace to read, as the first argument; --branch, which comes back.
 CLI::Option* add_trace_argument(CLI::App& command, std::string& path, int& branch);
 

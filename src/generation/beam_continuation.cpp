@@ -40,11 +40,11 @@ Result<bool> BeamContinuation::step(std::span<const float> logits) {
 /// The chain of a beam, whose stages see log-probabilities as transformers' do in a beam search. False where
 /// it rules out every token: an error only where no beam is left by that.
 Result<bool> BeamContinuation::look(size_t beam, std::span<const float> row) {
-  PELLUCID_TRY(const std::vector<float> scores, sampling::log_softmax(row));
+  PELLUCID_TRY(scores_[beam], sampling::log_softmax(row));
   std::vector<int32_t> tokens = start_.prompt;
   const Beam& running = search_.running()[beam];
   tokens.insert(tokens.end(), running.tokens.begin(), running.tokens.end());
-  const Result<void> looked = texts_[beam].chooser.look({scores}, tokens, index_);
+  const Result<void> looked = texts_[beam].chooser.look({scores_[beam]}, tokens, index_);
   if (looked.ok()) return true;
   if (looked.error().code != ErrorCode::kUsage) return looked.error();
   dead_end_ = looked.error();
@@ -63,6 +63,7 @@ Result<std::vector<BeamCandidate>> BeamContinuation::candidates(std::span<const 
   const std::vector<Beam>& running = search_.running();
   const size_t n_vocab = logits.size() / running.size();
   std::vector<BeamNext> next;
+  scores_.resize(running.size());
   for (size_t i = 0; i < running.size(); ++i) {
     PELLUCID_TRY(const bool any, look(i, logits.subspan(i * n_vocab, n_vocab)));
     next.push_back({running[i].sum, any ? &texts_[i].chooser.chain().candidates : nullptr});

@@ -79,7 +79,8 @@ class BeamContinuation {
   BeamSearch search_;
   BeamStart start_;
   BeamObserver observer_;
-  std::vector<Text> texts_;  // of search_.running()
+  std::vector<Text> texts_;                 // of search_.running()
+  std::vector<std::vector<float>> scores_;  // what their choosers have looked at, and still view
   std::vector<size_t> parents_;
   std::optional<Error> dead_end_;
   int index_ = 0;

@@ -60,7 +60,11 @@ Result<void> ResultFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
-bool ResultFile::lock() { return ::flock(open_->descriptor, LOCK_EX | LOCK_NB) == 0; }
+bool ResultFile::lock() {
+  struct stat status {};
+  const bool is_file = ::fstat(open_->descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  return !is_file || ::flock(open_->descriptor, LOCK_EX | LOCK_NB) == 0;
+}
 
 Result<uint64_t> ResultFile::size() const {
   const off_t end = ::lseek(open_->descriptor, 0, SEEK_END);

@@ -24,7 +24,7 @@ class ResultFile {
   /// Visible at once.
   Result<void> write(std::span<const std::byte> bytes);
 
-  /// Keeps others from it that ask as well; false where another has it.
+  /// Keeps others from it that ask as well; false where another has it. Pipes and devices are for all.
   [[nodiscard]] bool lock();
 
   /// Of append(): bytes there are, and the last of them.

@@ -15,18 +15,22 @@ std::string line_of(const boost::json::object& record) { return boost::json::ser
 /// What makes the last line a whole one: a record must not join it.
 std::string_view line_end(std::byte last) { return last == std::byte{'\n'} ? "" : "\n"; }
 
+Result<void> locked(ResultFile& file, const std::string& path) {
+  if (file.lock()) return {};
+  return Error{ErrorCode::kIo, fmt::format("cannot write {}", path), "another program is writing it"};
+}
+
 }  // namespace
 
 Result<TraceFile> TraceFile::create(const std::string& path) {
   PELLUCID_TRY(ResultFile file, ResultFile::create(path));
+  PELLUCID_CHECK(locked(file, path));
   return TraceFile(std::move(file), "");
 }
 
 Result<TraceFile> TraceFile::append(const std::string& path) {
   PELLUCID_TRY(ResultFile file, ResultFile::append(path));
-  if (!file.lock()) {
-    return Error{ErrorCode::kIo, fmt::format("cannot write {}", path), "another program is writing it"};
-  }
+  PELLUCID_CHECK(locked(file, path));
   PELLUCID_TRY(const std::byte last, file.last());
   return TraceFile(std::move(file), std::string(line_end(last)));
 }
@@ -34,6 +38,7 @@ Result<TraceFile> TraceFile::append(const std::string& path) {
 Result<TraceFile> TraceFile::copy(const std::string& path, const std::string& output) {
   PELLUCID_TRY(const MappedFile from, MappedFile::open(path));
   PELLUCID_TRY(ResultFile file, ResultFile::create(output));
+  PELLUCID_CHECK(locked(file, output));
   const std::span<const std::byte> bytes = from.bytes();
   std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   all += line_end(bytes.back());

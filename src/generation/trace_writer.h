@@ -19,8 +19,9 @@ namespace pellucid::generation {
 /// A file of JSON lines. Errors of all: kIo or kNotFound, with the path.
 class TraceFile {
  public:
+  /// All keep others from it: two branches must not take one number, nor lines run into each other.
   static Result<TraceFile> create(const std::string& path);
-  /// Goes on behind the last line, and keeps others from it: two branches must not take one number.
+  /// Goes on behind the last line.
   static Result<TraceFile> append(const std::string& path);
   /// Goes on in a copy of `path`, which `output` becomes.
   static Result<TraceFile> copy(const std::string& path, const std::string& output);

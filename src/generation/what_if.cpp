@@ -119,7 +119,8 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
       if (chooser) next.go_on_from(chooser->next_state());
       chooser = std::move(next);
     }
-    PELLUCID_TRY(const std::span<const float> row, logits_of(path[i], logits));
+    PELLUCID_TRY(const std::span<const float> read, logits_of(path[i], logits));
+    const std::vector<float> row(read.begin(), read.end());  // what is read next may take its place
     PELLUCID_TRY(const auto unconditional, unconditional_of(path[i], settings, logits));
     PELLUCID_TRY(const std::span<const uint32_t> allowed, allowed_at(path[i], settings));
     chooser->allow(allowed);

@@ -48,7 +48,7 @@ void add_weights(std::span<const double> below, WeightSums& sums);
 
 /// The sum of exp((logit - best) * scale) over a block of at most kBlock logits, none above `best`, in
 /// float32. Where the weights of `n` logits, the best among them, are summed that way, the whole is within a
-/// relative kRoughError of the truth if n < 2^31: an exponent y has a relative error of 4 * 2^-24 at most,
+/// relative kRoughError of the truth if n < 2^31: an exponent y has a relative error of 5 * 2^-24 at most,
 /// and |y| in the mean, weighted by exp(y), is at most ln n < 21.5 (entropy); exp itself and the sums add
 /// 2^-18.
 float rough_weight(std::span<const float> block, float best, float scale);

@@ -100,7 +100,8 @@ std::span<const double> Candidates::weights() const {
 
 double Candidates::weight(size_t rank) const {
   if (rank < weights_.size()) return weights_[rank];
-  return exp_nonpositive(logit(rank) - logits_.front());
+  const double own = logit(rank);  // which may rank more, and move them all
+  return exp_nonpositive(own - logits_.front());
 }
 
 /// Calls f(logits), which it may change, for all in order of id from 0 on, many at a time.
@@ -302,6 +303,7 @@ void Candidates::divide_logits(double divisor) {
 }
 
 void Candidates::set_logits(std::vector<double> logits) {
+  rank_to(size());
   logits_ = std::move(logits);
   order();
 }
@@ -329,7 +331,8 @@ void Candidates::keep_ranks(size_t begin, size_t end) {
 
 void Candidates::keep_probable(double least) {
   size_t kept = 1;
-  while (kept < size() && (probability(kept) >= least || logit(kept) == logits_[0])) ++kept;
+  const double best = logit(0);
+  while (kept < size() && (probability(kept) >= least || logit(kept) == best)) ++kept;
   keep_best(kept);
 }
 

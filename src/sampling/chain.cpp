@@ -154,10 +154,9 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
   std::vector<float> guided;
   if (is_guided(settings)) {
     PELLUCID_TRY(guided, run_remake(row(rest.front()), input, logits, result.reports.emplace_back()));
-    logits = guided;
     rest = rest.subspan(1);
   }
-  PELLUCID_TRY(Row row_of_logits, Row::from(logits));
+  PELLUCID_TRY(Row row_of_logits, guided.empty() ? Row::from(logits) : Row::owning(std::move(guided)));
   if (watched != nullptr) begin(*watched, row_of_logits);
   const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   for (; !rest.empty(); rest = rest.subspan(1)) {

@@ -14,6 +14,7 @@
 
 namespace pellucid::sampling {
 
+/// Candidates that no stage has cut may view the logits that the chain was run on (candidates.h).
 struct ChainResult {
   /// One for each stage of the order that ran, and for temperature, top-k and top-p where they are off, too.
   std::vector<StageReport> reports;

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <variant>
+
+#include "sampling/registry.h"
 
 namespace pellucid::sampling {
 namespace {
@@ -67,6 +70,20 @@ constexpr std::array kDialects{
     },
 };
 
+// Of what is written, not of how an engine draws.
+constexpr std::array<std::string_view, 12> kOfTheText{"json_schema",
+                                                      "regex",
+                                                      "choice",
+                                                      "grammar",
+                                                      "ban_phrases",
+                                                      "ban_case",
+                                                      "logit_bias",
+                                                      "bad_words",
+                                                      "allowed_tokens",
+                                                      "suppress_tokens",
+                                                      "begin_suppress_tokens",
+                                                      "forced_tokens"};
+
 }  // namespace
 
 std::span<const Dialect> dialects() { return kDialects; }
@@ -100,10 +117,10 @@ Result<Settings> dialect_settings(std::string_view name) {
 
 Result<Settings> dialect_settings(std::string_view name, const Settings& before) {
   PELLUCID_TRY(Settings settings, dialect_settings(name));
-  settings.json_schema = before.json_schema;
-  settings.regex = before.regex;
-  settings.choice = before.choice;
-  settings.grammar = before.grammar;
+  for (const std::string_view kept : kOfTheText) {
+    std::visit([&](auto field) { settings.*field = before.*field; }, find_setting(kept)->field);
+    PELLUCID_CHECK(check_heeded(settings, kept));
+  }
   return settings;
 }
 

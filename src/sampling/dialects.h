@@ -24,7 +24,8 @@ Result<Dialect> find_dialect(std::string_view name);
 /// The settings of a dialect. Errors: as find_dialect().
 Result<Settings> dialect_settings(std::string_view name);
 
-/// The same, but what the output has to be stays as in `before`: of that a dialect says nothing. Errors: as
+/// The same, but structure, banned phrases and lists of tokens stay as in `before`: they are of a text, and a
+/// dialect says nothing of them. Errors: kUsage where it has no stage for one that is set; as
 /// find_dialect().
 Result<Settings> dialect_settings(std::string_view name, const Settings& before);
 

@@ -104,6 +104,12 @@ Result<Row> Row::from(std::span<const float> logits) {
   return row;
 }
 
+Result<Row> Row::owning(std::vector<float> logits) {
+  PELLUCID_TRY(Row row, from(logits));
+  row.own_ = std::move(logits);  // and with it the memory that the row views
+  return row;
+}
+
 Result<void> Row::scan() {
   maxima_.resize((logits_.size() + kBlock - 1) / kBlock);
   standing_ = logits_.size();
@@ -145,8 +151,8 @@ void Row::keep_only(std::span<const uint32_t> only) {
     }
   }
   std::erase_if(edits_, [&](const Edit& edit) { return !contains(only, static_cast<size_t>(edit.id)); });
-  masked_ = std::move(masked);
-  logits_ = masked_;
+  own_ = std::move(masked);
+  logits_ = own_;
   for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = sampling::scan(block_of(logits_, i)).maximum;
   rescan_edited_blocks();
   standing_ =

@@ -61,12 +61,14 @@ struct Selection {
   std::vector<double> logits;  // logits[i] belongs to ids[i]
 };
 
-/// Views the caller's logits, whose index is the token id. A logit of -inf marks a token that is ruled out.
+/// Views the caller's logits, or has its own; the index is the token id. A logit of -inf marks a token that
+/// is ruled out.
 class Row {
  public:
   /// Errors: kNumeric where a logit is NaN or +inf (names the lowest such id), or all are -inf, or there is
   /// none; kLimit where ids would not fit 31 bits.
   static Result<Row> from(std::span<const float> logits);
+  static Result<Row> owning(std::vector<float> logits);
 
   Row(const Row&) = delete;
   Row& operator=(const Row&) = delete;
@@ -113,7 +115,7 @@ class Row {
   [[nodiscard]] std::vector<uint64_t> keys_from(float floor) const;
 
   std::span<const float> logits_;
-  std::vector<float> masked_;  // what logits_ views once most tokens are ruled out
+  std::vector<float> own_;     // what logits_ views where they are not the caller's
   std::vector<Edit> edits_;    // the logits that differ from logits_; ids ascending
   std::vector<float> maxima_;  // of each block of logits_, edited ones left out
   size_t standing_ = 0;

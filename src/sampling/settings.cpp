@@ -89,6 +89,18 @@ Result<void> check_guidance(const Settings& settings) {
 
 }  // namespace
 
+Result<void> check_heeded(const Settings& settings, std::string_view name) {
+  const SettingRow* setting = find_setting(name);
+  for (const StageRow& stage : stages()) {
+    const bool owns =
+        std::ranges::any_of(stage.settings, [&](const SettingRow& one) { return &one == setting; });
+    if (!owns || is_identity(settings, stage)) continue;
+    if (std::ranges::find(settings.order, stage.id) != settings.order.end()) continue;
+    return refused("order", fmt::format("it leaves out {}, the stage of {}", stage.name, setting->name));
+  }
+  return {};
+}
+
 bool is_structured(const Settings& settings) {
   const std::span<const SettingRow> rows = row(StageId::kGrammar).settings;
   return std::ranges::any_of(

@@ -156,6 +156,9 @@ Result<void> set(Settings& settings, std::string_view name, std::string_view tex
 /// whose stage is not, and guidance whose stage is not the first.
 Result<void> check(const Settings& settings);
 
+/// Refuses a setting, by its name, that the order leaves no stage for although it would do something.
+Result<void> check_heeded(const Settings& settings, std::string_view name);
+
 /// True where the output has to be of a structure: JSON of a schema, a pattern, a choice or a grammar.
 bool is_structured(const Settings& settings);
 

@@ -74,6 +74,18 @@ sampling::Settings settings_of(const std::map<std::string, std::string>& words) 
   return settings;
 }
 
+std::vector<FinishedBeam> search(const BeamRules& rules, const test::BeamTable& table,
+                                 const std::vector<int32_t>& prompt, const Chooser& chooser,
+                                 BeamChoosing choosing) {
+  BeamContinuation beams(rules, {prompt, chooser, table.end_ids, TextTail({}), false, {}, choosing}, {});
+  for (bool go_on = true; go_on;) {
+    const auto done = beams.step(table.after(prompt, beams.search().running()));
+    EXPECT_TRUE(done.ok()) << done.error().message();
+    go_on = done.ok() && done.value();
+  }
+  return beams.search().finished();
+}
+
 std::vector<FinishedBeam> found(GoldenBeams golden) {
   test::BeamTable table;
   table.seed = std::stoull(golden.take("seed"));
@@ -91,21 +103,7 @@ std::vector<FinishedBeam> found(GoldenBeams golden) {
   const uint64_t seed = draws ? std::stoull(golden.take("draw_seed")) : 0;
   auto chooser = Chooser::make(settings_of(golden.words), seed, 0, prompt.size(), table.end_ids, {});
   EXPECT_TRUE(chooser.ok());
-  BeamContinuation beams(rules,
-                         {prompt,
-                          chooser.value(),
-                          table.end_ids,
-                          TextTail({}),
-                          false,
-                          {},
-                          draws ? BeamChoosing::kDraw : BeamChoosing::kBest},
-                         {});
-  for (bool go_on = true; go_on;) {
-    const auto done = beams.step(table.after(prompt, beams.search().running()));
-    EXPECT_TRUE(done.ok()) << done.error().message();
-    go_on = done.ok() && done.value();
-  }
-  return beams.search().finished();
+  return search(rules, table, prompt, chooser.value(), draws ? BeamChoosing::kDraw : BeamChoosing::kBest);
 }
 
 std::vector<GoldenBeams> golden_cases(const std::string& name) {
@@ -137,6 +135,26 @@ void check_all(const std::string& name) {
 TEST(BeamGolden, TextsAndScoresAreThoseOfTransformers) { check_all("hf.txt"); }
 
 TEST(BeamGolden, SoAreThoseThatAreDrawn) { check_all("draws.txt"); }
+
+/// Where nothing cuts, candidates view the scores of their step.
+TEST(BeamSearch, OfALargeVocabularyIsTheSameWithAndWithoutACut) {
+  const test::BeamTable table{.seed = 3, .vocab = 12000, .scale = 2, .end_ids = {7}};
+  const std::vector<int32_t> prompt{1, 2};
+  for (const BeamChoosing choosing : {BeamChoosing::kBest, BeamChoosing::kDraw}) {
+    std::vector<FinishedBeam> texts[2];
+    for (const bool cut : {false, true}) {
+      const std::string last = cut ? "11999" : "0";
+      const BeamRules rules{.beams = choosing == BeamChoosing::kBest ? 60 : 6, .max_length = 5};
+      auto chooser = Chooser::make(settings_of({{"top_k", last}}), 9, 0, prompt.size(), table.end_ids, {});
+      texts[cut] = search(rules, table, prompt, chooser.value(), choosing);
+    }
+    ASSERT_EQ(texts[0].size(), texts[1].size());
+    for (size_t i = 0; i < texts[0].size(); ++i) {
+      EXPECT_EQ(texts[0][i].beam.tokens, texts[1][i].beam.tokens);
+      EXPECT_EQ(texts[0][i].score, texts[1][i].score);
+    }
+  }
+}
 
 }  // namespace
 }  // namespace pellucid::generation

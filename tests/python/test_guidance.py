@@ -69,6 +69,18 @@ def test_replay_names_another_unconditional_text(model, tmp_path):
     assert_failed(pellucid("replay", trace), "negative_prompt")
 
 
+def test_what_if_on_rounded_rows_is_nearly_that_on_whole_ones(model, tmp_path):
+    probabilities = {}
+    for kind in ("f32", "f16"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        trace = record(model, folder, *GUIDED, "--trace-logits-type", kind)
+        result = json.loads(good(pellucid("what-if", trace, "--set", "top_k=20", "--format", "json")))
+        probabilities[kind] = [step["what_if"]["draw"]["probability"] for step in result["steps"]]
+    off = np.abs(np.subtract(probabilities["f32"], probabilities["f16"]))
+    assert np.median(off) < 0.01
+
+
 def test_what_if_needs_both_rows(model, tmp_path):
     plain = record(model, tmp_path)
     assert_failed(pellucid("what-if", plain, "--set", "guidance_scale=2"), "unconditional logits are not stored")

@@ -431,6 +431,27 @@ def test_one_branch_at_a_time(model, tmp_path):
     good(pellucid("branch", trace, "--at", "3", "--seed", "1"))
 
 
+def test_a_trace_that_is_being_written_gets_no_branch(model, tmp_path):
+    trace = record(model, tmp_path)
+    with trace.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        command = ["generate", "the", "-m", model, "-n", "2", "--trace", trace]
+        assert_failed(pellucid(*command), "another program is writing it")
+    good(pellucid(*command))
+    good(pellucid(*command[:-1], "/dev/null"))
+
+
+def test_a_replay_is_of_every_branch(model, tmp_path):
+    trace = record(model, tmp_path)
+    good(pellucid("branch", trace, "--at", "20", "--seed", "1"))
+    assert "2 texts, 48 steps" in good(pellucid("replay", trace))
+    edited = records(trace)
+    next(one for one in edited if one.get("branch") == 1 and "draw" in one)["draw"]["rank"] += 1
+    rewrite(trace, edited)
+    assert_failed(pellucid("replay", trace), "the replay of 1 differs")
+    good(pellucid("replay", trace, "--branch", "0"))
+
+
 def test_branches_that_cannot_be(model, tmp_path):
     trace = record(model, tmp_path)
     before = trace.read_bytes()

@@ -19,6 +19,11 @@ def test_traces_are_not_written_over_what_is_in_use(model, tmp_path):
     assert_usage(generate("--trace-logits", tmp_path / "t"), "--trace")
     assert_usage(generate("--trace", tmp_path / "t", "--stop", b"\xff"), "--trace", "UTF-8")
     assert_failed(generate("--trace", tmp_path / "none" / "t"), "none/t")
+    trace = record(model, tmp_path)
+    for output, words in ((model, "model"), (tmp_path / "run.f32", "logits")):
+        assert_usage(pellucid("branch", trace, "-m", model, "--at", "1", "--seed", "3", "-o", output), "--output", words)
+    assert_usage(pellucid("plot", trace, "-o", tmp_path / "run.f32"), "--output", "logits")
+    good(pellucid("what-if", trace, "--set", "top_k=9"))
     assert_failed(generate("--trace", tmp_path), str(tmp_path))
     assert model.read_bytes() == before
 

@@ -25,6 +25,31 @@ size_t kept(std::string_view dialect, const std::vector<double>& probabilities, 
   return run_chain(logits, settings).value().candidates.size();
 }
 
+TEST(Dialects, WhatIsOfTheTextStays) {
+  Settings before;
+  ASSERT_TRUE(set(before, "ban_phrases", "as an AI").ok());
+  ASSERT_TRUE(set(before, "logit_bias", "5=-inf").ok());
+  before.temperature = 0.3;
+  const Settings after = dialect_settings("hf", before).value();
+  EXPECT_EQ(after.ban_phrases, before.ban_phrases);
+  EXPECT_EQ(after.logit_bias, before.logit_bias);
+  EXPECT_EQ(after.temperature, Settings().temperature);
+  before.forced_tokens = {4};
+  EXPECT_EQ(dialect_settings("vllm", before).error().message(),
+            "setting order: it leaves out forced_tokens, the stage of forced_tokens");
+}
+
+TEST(Dialects, ASettingWithoutItsStageIsNoticed) {
+  Settings settings = dialect_settings("hf").value();
+  settings.xtc_probability = 0.5;
+  EXPECT_EQ(check_heeded(settings, "xtc_probability").error().message(),
+            "setting order: it leaves out xtc, the stage of xtc_probability");
+  settings.xtc_probability = 0;
+  EXPECT_TRUE(check_heeded(settings, "xtc_probability").ok());
+  EXPECT_TRUE(check_heeded(settings, "top_k").ok());
+  EXPECT_TRUE(check_heeded(settings, "order").ok());
+}
+
 TEST(Dialects, TheTokenThatCrossesTopP) {
   const std::vector<double> p{0.5, 0.3, 0.2};
   for (const char* keeps : {"pellucid", "hf", "llamacpp", "vllm"}) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "sampling/chain.h"
@@ -77,6 +79,46 @@ TEST(Draw, TheTokenAloneIsThatOfTheDraw) {
       }
     }
   }
+}
+
+TEST(Draw, SoItIsWhereStagesHaveChangedTheRow) {
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> row(30000);
+  for (int kind = 0; kind < 40; ++kind) {
+    for (float& logit : row) {  // ties, and tokens that are ruled out
+      logit = kind % 2 == 0 ? normal(random) : std::round(normal(random));
+      if (kind % 3 == 0 && random() % 2 == 0) logit = -INFINITY;
+    }
+    Settings settings = test::all_off();
+    settings.temperature = std::vector<double>{1e-9, 0.7, 1, 4, 1e9}[static_cast<size_t>(kind) % 5];
+    settings.repetition_penalty = kind % 4 == 0 ? 1.3 : 1;
+    for (int i = 0; i < kind; ++i) {
+      settings.logit_bias.push_back(
+          {{static_cast<int32_t>(random() % row.size())}, kind % 7 == 0 ? 30.0 : -2.5});
+    }
+    const std::vector<int32_t> text{5, 29999, 77, 12345};
+    const Context context{.tokens = text};
+    const Candidates whole = run_chain(row, settings, context).value().candidates;
+    for (uint64_t step = 0; step < 60; ++step) {
+      const Candidates fresh = run_chain(row, settings, context).value().candidates;
+      ASSERT_EQ(drawn_token(fresh, 4, 1, step), draw(whole, 4, 1, step).token) << kind << ' ' << step;
+    }
+  }
+}
+
+TEST(Draw, ATokenAloneIsDrawnAsOftenAsItIsLikely) {
+  std::vector<float> row(10000, 0.0F);  // as many as make a set be a row
+  for (size_t id = 0; id < 40; ++id) row[id] = 9 - 0.2F * static_cast<float>(id);
+  const Candidates c = candidates_of(row);
+  std::vector<double> counts(41, 0);
+  for (int step = 0; step < test::draws() / 10; ++step) {
+    const int32_t token = drawn_token(candidates_of(row), 77, 0, static_cast<uint64_t>(step));
+    ++counts[std::min<size_t>(static_cast<size_t>(token), 40)];
+  }
+  std::vector<double> p(41, 0);
+  for (size_t rank = 0; rank < c.size(); ++rank) p[std::min<size_t>(rank, 40)] += c.probability(rank);
+  EXPECT_GT(test::p_value(counts, p), 1e-4);
 }
 
 TEST(Draw, AMillionDrawsFitTheDistribution) {

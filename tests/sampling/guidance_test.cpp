@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <sstream>
 
 #include "sampling/golden_case.h"
@@ -131,6 +133,22 @@ TEST(Guidance, TheChainGoesOnFromTheGuidedLogits) {
       EXPECT_EQ(watched.best.ids[i], seen.value().candidates[i].id);
     }
   }
+}
+
+TEST(Guidance, OfALargeVocabularyOutlivesTheChain) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> row(20000);
+  std::vector<float> u(row.size());
+  for (float& logit : row) logit = normal(random);
+  for (float& logit : u) logit = normal(random);
+  const Settings settings = with_scale(1.5);  // and nothing cuts
+  const Candidates left = run_chain(row, settings, {.unconditional = u}).value().candidates;
+  const std::vector<float> scores = guided(row, u, 1.5);
+  ASSERT_EQ(left.size(), row.size());
+  EXPECT_EQ(left.logit(0), static_cast<double>(*std::ranges::max_element(scores)));
+  const std::vector<double> by_id = left.by_id();
+  for (size_t id = 0; id < row.size(); ++id) ASSERT_EQ(by_id[id], static_cast<double>(scores[id])) << id;
 }
 
 TEST(Guidance, HasToBeTheFirstStage) {
