@@ -135,6 +135,7 @@ bench-peers: setup models ## the same beside llama.cpp: docs/performance-table.m
 accuracy: build models ## logits and tokens against the reference implementations
 	python3 scripts/setup_peers.py $(PEERS)
 	$(PEERS)/bin/python scripts/accuracy.py
+	$(PEERS)/bin/python scripts/accuracy_types.py
 
 goldens: setup models ## make the golden files again from the reference implementations
 	for model in $(MODELS)/*.gguf; do \
