@@ -16,6 +16,7 @@ constexpr int kDotGroups = 2;  // groups of rows and tokens of a tile of the int
 constexpr int kDotTokens = 8;
 constexpr int kFloatGroups = 4;  // the same of the float product
 constexpr int kFloatTokens = 4;
+constexpr size_t kStreamAhead = 0;  // bytes ahead of a product of one token that it asks for; 0: none
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int kAttentionVectors = 4;
 

@@ -238,11 +238,19 @@ template <PackedFormat kFormat, int kStrip, int kCount, int kGroups, int kTokens
 /// more arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
 template <int kGroups>
 [[gnu::always_inline]] inline void fetch_ahead(const Product& p, int group, int block) {
-  constexpr size_t kLine = 64;
   const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
   const size_t n = kGroups * (p.w.group_bytes * kBlockValues / static_cast<size_t>(p.w.n_cols));
   const std::byte* bytes = p.group(next) + static_cast<size_t>(block) * n;
-  for (size_t i = 0; i < n; i += kLine) __builtin_prefetch(bytes + i, 0, 2);
+  for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
+}
+
+/// The same with one token, where the bytes to come are one stream.
+template <PackedFormat kFormat>
+[[gnu::always_inline]] inline void fetch_stream(const Product& p, int group, int block) {
+  const std::byte* planes = p.group(group) + block_place(kFormat, static_cast<size_t>(block)).planes;
+  for (size_t i = 0; i < plane_bytes(kFormat) + kLineBytes; i += kLineBytes) {
+    __builtin_prefetch(planes + kStreamAhead + i, 0, 2);
+  }
 }
 
 /// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
@@ -258,6 +266,7 @@ void quantized_tile(const Product& p, int group, int64_t strip, int first, int t
   for (int i = 0; i < n_blocks; ++i) {
     const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
     if constexpr (kTokens > 1) fetch_ahead<kGroups>(p, group, block);
+    if constexpr (kTokens == 1 && kStreamAhead != 0) fetch_stream<kFormat>(p, group, block);
     add_block<kFormat, CoarseDigit, kStrip>(p, group, block, x, all, acc);
     int fine[kTokens];
     int n_fine = 0;
