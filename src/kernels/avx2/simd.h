@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the integer product
 constexpr int kDotTokens = 4;
-constexpr int kFloatGroups = 2;  // the same of the float product
-constexpr int kFloatTokens = 2;
+constexpr int kFloatGroups = 1;  // the same of the float product
+constexpr int kFloatTokens = 4;
 constexpr size_t kStreamAhead = 4096;  // bytes ahead of a product of one token that it asks for; 0: none
 constexpr int kAttentionHeads = 2;     // heads that share loaded keys and values
 constexpr int kAttentionVectors = 2;
