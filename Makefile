@@ -74,7 +74,7 @@ lint: ## clang-tidy over every source file
 format: ## clang-format every source file in place
 	clang-format -i $(SOURCES)
 
-asan: ASAN_FOLDERS = base gguf tokenizer sampling kernels model generation
+asan: ASAN_FOLDERS = base gguf tokenizer sampling kernels model generation trace
 asan: asan-quick ## all tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
 
 asan-quick: setup
@@ -84,8 +84,8 @@ asan-quick: setup
 
 tsan: setup ## the tests that use threads under ThreadSanitizer (not hostile files, which one thread reads, nor the matrix)
 	cmake --preset tsan
-	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation)
-	$(call run_folders,build/tsan,base model generation,-E 'hostile|matrix')
+	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation trace)
+	$(call run_folders,build/tsan,base model generation trace,-E 'hostile|matrix')
 
 bits: build models ## every point of the matrix of the determinism contract, and a broken order that must be found
 	PELLUCID_BITS=all $(BUILD)/tests/generation/generation_matrix_test

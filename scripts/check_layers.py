@@ -23,7 +23,8 @@ ALLOWED = {
     "tokenizer": {"base", "gguf"},
     "model": {"base", "gguf", "kernels"},
     "generation": {"base", "gguf", "kernels", "tokenizer", "model", "sampling", "bridge"},
-    "cli": {"base", "gguf", "kernels", "tokenizer", "model", "sampling", "bridge", "generation"},
+    "trace": {"base", "gguf", "kernels", "tokenizer", "model", "sampling", "bridge", "generation"},
+    "cli": {"base", "gguf", "kernels", "tokenizer", "model", "sampling", "bridge", "generation", "trace"},
 }
 
 # (file, or file:function) -> why it may be longer. An entry that is no longer needed is refused too.

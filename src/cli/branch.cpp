@@ -11,12 +11,12 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/trace_options.h"
-#include "generation/replay.h"
-#include "generation/settings_json.h"
-#include "generation/trace_json.h"
-#include "generation/trace_reader.h"
-#include "generation/trace_step.h"
 #include "sampling/chain.h"
+#include "trace/reader.h"
+#include "trace/records.h"
+#include "trace/replay.h"
+#include "trace/settings_json.h"
+#include "trace/step.h"
 
 namespace pellucid::cli {
 namespace {
@@ -61,7 +61,7 @@ Result<std::vector<int32_t>> tokens_of_text(const generation::Engine& engine, co
 }
 
 /// What --take means at a step.
-Result<std::vector<int32_t>> tokens_to_take(const std::string& take, const generation::TraceStep& step,
+Result<std::vector<int32_t>> tokens_to_take(const std::string& take, const trace::Step& step,
                                             const generation::Engine& engine) {
   PELLUCID_TRY(const std::optional<int> rank, numbered(take, "rank:"));
   if (rank) {
@@ -81,11 +81,11 @@ Result<std::vector<int32_t>> tokens_to_take(const std::string& take, const gener
 }
 
 /// The new branch, without steps.
-Result<generation::TraceBranch> plan(const BranchCommand& command, const generation::Trace& trace,
-                                     const generation::Engine& engine) {
-  PELLUCID_TRY(const generation::TraceBranch* parent, generation::find_branch(trace, command.branch));
-  const auto path = generation::path_of(trace, parent->id);
-  generation::TraceBranch branch;
+Result<trace::Branch> plan(const BranchCommand& command, const trace::Trace& trace,
+                           const generation::Engine& engine) {
+  PELLUCID_TRY(const trace::Branch* parent, trace::find_branch(trace, command.branch));
+  const auto path = trace::path_of(trace, parent->id);
+  trace::Branch branch;
   branch.id = static_cast<int>(trace.branches.size());
   branch.parent = parent->id;
   branch.at = command.at;
@@ -101,7 +101,7 @@ Result<generation::TraceBranch> plan(const BranchCommand& command, const generat
     options.max_tokens = command.at + std::min(*command.max_tokens, most);
   }
   if (command.take) {
-    const generation::TraceStep& step = *path[static_cast<size_t>(command.at)].step;
+    const trace::Step& step = *path[static_cast<size_t>(command.at)].step;
     PELLUCID_TRY(options.begun.take, tokens_to_take(*command.take, step, engine));
   }
   return branch;
@@ -113,7 +113,7 @@ bool in_place(const BranchCommand& command) {
 }
 
 /// Refuses an output that would be written over what the branch is made of.
-Result<void> check_output(const BranchCommand& command, const generation::Trace& trace,
+Result<void> check_output(const BranchCommand& command, const trace::Trace& trace,
                           const std::string& model) {
   if (!command.output) return {};
   if (same_file(*command.output, model)) return refused("--output", "it is the model's file");
@@ -122,18 +122,18 @@ Result<void> check_output(const BranchCommand& command, const generation::Trace&
 
 /// Where the logits of the new steps go: only to the trace's own file, and only where it is named again, for
 /// who wrote the trace may have named any.
-Result<std::optional<generation::LogitsWriter>> logits_of(const BranchCommand& command,
-                                                          const generation::Trace& trace) {
-  if (!command.logits) return std::optional<generation::LogitsWriter>();
+Result<std::optional<trace::LogitsWriter>> logits_of(const BranchCommand& command,
+                                                     const trace::Trace& trace) {
+  if (!command.logits) return std::optional<trace::LogitsWriter>();
   if (trace.logits_path.empty() || !same_file(*command.logits, logits_path(command.trace, trace))) {
     return refused("--trace-logits", "it is not the file of logits that the trace has");
   }
   PELLUCID_TRY(auto writer,
-               generation::LogitsWriter::append(*command.logits, trace.model.n_vocab, trace.logits_type));
+               trace::LogitsWriter::append(*command.logits, trace.model.n_vocab, trace.logits_type));
   return std::optional(std::move(writer));
 }
 
-boost::json::object report(const std::string& path, const generation::TraceBranch& branch,
+boost::json::object report(const std::string& path, const trace::Branch& branch,
                            const generation::Generation& done) {
   return {{"trace", to_json_text(path)},
           {"branch", branch.id},
@@ -143,15 +143,15 @@ boost::json::object report(const std::string& path, const generation::TraceBranc
           {"text", to_json_text(done.text)},
           {"finish_reason", std::string(generation::to_string(done.finish_reason))},
           {"seed", branch.options.seed},
-          {"settings", generation::settings_json(branch.options.settings)}};
+          {"settings", trace::settings_json(branch.options.settings)}};
 }
 
-Result<void> check_usage(const BranchCommand& command, const generation::Trace& trace) {
+Result<void> check_usage(const BranchCommand& command, const trace::Trace& trace) {
   const SamplingOptions& changes = command.changes;
   if (!command.take && changes.given.empty() && !changes.seed && !changes.dialect) {
     return refused("nothing is changed", "give --take, --set, --dialect or --seed");
   }
-  PELLUCID_TRY(const generation::TraceBranch* parent, generation::find_branch(trace, command.branch));
+  PELLUCID_TRY(const trace::Branch* parent, trace::find_branch(trace, command.branch));
   if (command.at >= parent->n_tokens()) {
     return refused("--at", fmt::format("there is no step {}: branch {} has {}", command.at, parent->id,
                                        parent->n_tokens()));
@@ -160,17 +160,17 @@ Result<void> check_usage(const BranchCommand& command, const generation::Trace& 
 }
 
 Result<int> branch_off(const BranchCommand& command) {
-  std::optional<generation::TraceFile> file;
+  std::optional<trace::File> file;
   if (in_place(command)) {  // before it is read, so that nobody adds to it in between
-    PELLUCID_TRY(file, generation::TraceFile::append(command.trace));
+    PELLUCID_TRY(file, trace::File::append(command.trace));
   }
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
   PELLUCID_CHECK(check_usage(command, trace));
   PELLUCID_TRY(const LoadedEngine loaded, load_recorded(trace, command.model));
   PELLUCID_CHECK(check_output(command, trace, loaded.path));
   generation::Engine& engine = *loaded.engine;
-  PELLUCID_TRY(const generation::TraceBranch branch, plan(command, trace, engine));
-  generation::GenerateOptions options = generation::options_of(trace, branch);
+  PELLUCID_TRY(const trace::Branch branch, plan(command, trace, engine));
+  generation::GenerateOptions options = trace::options_of(trace, branch);
   options.speculate = command.speculate;
   const InterruptFlag interrupt;
   options.cancelled = [&interrupt] { return interrupt.raised(); };
@@ -178,13 +178,13 @@ Result<int> branch_off(const BranchCommand& command) {
   PELLUCID_TRY(auto logits, logits_of(command, trace));
   const std::string& path = file ? command.trace : *command.output;
   if (!file) {
-    PELLUCID_TRY(file, generation::TraceFile::copy(command.trace, path));
+    PELLUCID_TRY(file, trace::File::copy(command.trace, path));
   }
   const size_t top =
-      generation::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
-  options.watch = generation::to_watch(top);
-  generation::TraceWriter writer(std::move(*file), std::move(logits), engine, top);
-  writer.begin(generation::branch_record(branch), branch.id, options.settings);
+      trace::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
+  options.watch = trace::to_watch(top);
+  trace::Writer writer(std::move(*file), std::move(logits), engine, top);
+  writer.begin(trace::branch_record(branch), branch.id, options.settings);
   const bool stream = command.format == Format::kText;
   Result<void> written;
   const auto observe = [&](const generation::StepView& step) {
@@ -195,7 +195,7 @@ Result<int> branch_off(const BranchCommand& command) {
   };
   generation::Sequence sequence = engine.new_sequence();
   PELLUCID_TRY(const generation::Generation done,
-               generation::branch_off(engine, sequence, generation::prompt_of(trace, branch.parent).tokens,
+               generation::branch_off(engine, sequence, trace::prompt_of(trace, branch.parent).tokens,
                                       options, observe));
   PELLUCID_CHECK(written);
   PELLUCID_CHECK(writer.end(done));

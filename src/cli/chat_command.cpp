@@ -14,7 +14,7 @@
 #include "cli/output.h"
 #include "generation/branch.h"
 #include "generation/guides.h"
-#include "generation/trace_step.h"
+#include "trace/step.h"
 
 namespace pellucid::cli {
 namespace {
@@ -129,7 +129,7 @@ Result<int> chat(const ChatCommand& command) {
   PELLUCID_CHECK(generation::guide_of(*loaded.engine, options.settings));
   std::optional<ChatTrace> trace;
   if (command.trace.path) {
-    options.watch = generation::to_watch(command.trace.top);
+    options.watch = trace::to_watch(command.trace.top);
     PELLUCID_TRY(trace, ChatTrace::open(command.trace, loaded, command.sampling.dialect));
   }
   Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options), std::move(trace));

@@ -1,12 +1,12 @@
 #include "cli/chat_trace.h"
 
-#include "generation/trace_json.h"
+#include "trace/records.h"
 
 namespace pellucid::cli {
 
 Result<ChatTrace> ChatTrace::open(const TraceOptions& options, const LoadedEngine& loaded,
                                   const std::optional<std::string>& dialect) {
-  PELLUCID_TRY(generation::TraceWriter writer, open_trace(options, loaded));
+  PELLUCID_TRY(trace::Writer writer, open_trace(options, loaded));
   return ChatTrace(options, std::move(writer), dialect.value_or("pellucid"));
 }
 
@@ -14,19 +14,19 @@ Result<void> ChatTrace::begin(const LoadedEngine& loaded, std::string_view promp
                               std::vector<int32_t> tokens, const generation::GenerateOptions& run) {
   asked_ = std::move(tokens);
   if (n_texts_ == 0) {
-    PELLUCID_TRY(const generation::Trace trace, new_trace(options_, loaded, prompt, asked_, run, dialect_));
-    writer_.begin(generation::header_record(trace), 0, run.settings);
+    PELLUCID_TRY(const trace::Trace trace, new_trace(options_, loaded, prompt, asked_, run, dialect_));
+    writer_.begin(trace::header_record(trace), 0, run.settings);
     return {};
   }
   PELLUCID_CHECK(check_recordable(run));
-  generation::TraceBranch branch;
+  trace::Branch branch;
   branch.id = n_texts_;
   branch.dialect = dialect_;
   branch.options = run;
   const auto same = first_answers_.find(asked_);
   branch.parent = same == first_answers_.end() ? n_texts_ - 1 : same->second;
   if (same == first_answers_.end()) branch.prompt = {std::string(prompt), asked_};
-  writer_.begin(generation::branch_record(branch), branch.id, run.settings);
+  writer_.begin(trace::branch_record(branch), branch.id, run.settings);
   return {};
 }
 

@@ -27,11 +27,11 @@ class ChatTrace {
   Result<void> end(const generation::Generation& done);
 
  private:
-  ChatTrace(TraceOptions options, generation::TraceWriter writer, std::string dialect)
+  ChatTrace(TraceOptions options, trace::Writer writer, std::string dialect)
       : options_(std::move(options)), writer_(std::move(writer)), dialect_(std::move(dialect)) {}
 
   TraceOptions options_;
-  generation::TraceWriter writer_;
+  trace::Writer writer_;
   std::string dialect_;
   std::vector<int32_t> asked_;                         // the prompt that is being answered
   std::map<std::vector<int32_t>, int> first_answers_;  // to each prompt: the text's number

@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "cli/trace_options.h"
 #include "cli/watermark_report.h"
-#include "generation/trace_reader.h"
+#include "trace/reader.h"
 
 namespace pellucid::cli {
 namespace {
@@ -62,17 +62,17 @@ Result<Subject> subject_of_text(const DetectCommand& command) {
 
 /// The new tokens of a recorded text, and the last ones of its prompt that their colours depend on.
 Result<Subject> subject_of_trace(const DetectCommand& command) {
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(*command.trace));
-  PELLUCID_TRY(const generation::TraceBranch* branch, generation::find_branch(trace, command.branch));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(*command.trace));
+  PELLUCID_TRY(const trace::Branch* branch, trace::find_branch(trace, command.branch));
   Subject subject;
   PELLUCID_TRY(subject.settings, apply(command.sampling, branch->options.settings));
-  const auto path = generation::path_of(trace, branch->id);
-  subject.tokens = generation::tokens_of(trace, branch->id);
-  const size_t n_prompt = generation::prompt_of(trace, branch->id).tokens.size();
+  const auto path = trace::path_of(trace, branch->id);
+  subject.tokens = trace::tokens_of(trace, branch->id);
+  const size_t n_prompt = trace::prompt_of(trace, branch->id).tokens.size();
   const size_t before = std::min(n_prompt, sampling::watermark_prefix(subject.settings));
   subject.tokens.erase(subject.tokens.begin(),
                        subject.tokens.begin() + static_cast<ptrdiff_t>(n_prompt - before));
-  for (const generation::PathStep& at : path) subject.pieces.emplace(at.step->token, at.step->piece);
+  for (const trace::PathStep& at : path) subject.pieces.emplace(at.step->token, at.step->piece);
   subject.vocabulary = static_cast<size_t>(trace.model.n_vocab);
   return subject;
 }

@@ -17,7 +17,7 @@
 #include "cli/terminal.h"
 #include "generation/beams.h"
 #include "generation/generate.h"
-#include "generation/settings_json.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -134,7 +134,7 @@ Result<int> explain_given(const ExplainCommand& command) {
   StepWriter writer(command);
   PELLUCID_CHECK(writer.add(step));
   PELLUCID_CHECK(
-      writer.finish({{"seed", options.seed}, {"settings", generation::settings_json(options.settings)}}));
+      writer.finish({{"seed", options.seed}, {"settings", trace::settings_json(options.settings)}}));
   return 0;
 }
 
@@ -219,7 +219,7 @@ boost::json::object head_of(const ModelRun& run, std::span<const PromptToken> pr
   }
   if (run.dialects.empty()) head["tokens"] = to_json(done.tokens);
   head["seed"] = run.options.seed;
-  if (run.dialects.empty()) head["settings"] = generation::settings_json(run.options.settings);
+  if (run.dialects.empty()) head["settings"] = trace::settings_json(run.options.settings);
   return head;
 }
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "generation/settings_json.h"
 #include "sampling/chain.h"
 #include "sampling/registry.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -192,7 +192,7 @@ boost::json::object compare_json(const ComparedStep& compared) {
   for (const auto& [dialect, step] : compared.dialects) {
     boost::json::object object{{"name", dialect.name},
                                {"engine", dialect.engine},
-                               {"settings", generation::settings_json(step.settings)}};
+                               {"settings", trace::settings_json(step.settings)}};
     for (auto& [key, value] : explain_json(step)) object[key] = std::move(value);
     dialects.push_back(std::move(object));
   }

@@ -20,7 +20,7 @@
 #include "cli/options.h"
 #include "cli/strategy_options.h"
 #include "cli/trace_options.h"
-#include "generation/trace_step.h"
+#include "trace/step.h"
 
 namespace pellucid::cli {
 namespace {
@@ -81,7 +81,7 @@ Result<GenerateRun> prepare(const GenerateCommand& command) {
   options.stop = command.stop;
   options.stop_at_end_of_turn = !command.ignore_eos;
   options.speculate = command.speculate.value_or(true);
-  if (command.trace.path) options.watch = generation::to_watch(command.trace.top);
+  if (command.trace.path) options.watch = trace::to_watch(command.trace.top);
   return GenerateRun{std::move(loaded), std::move(text), std::move(prompt),
                      command.chat ? std::optional(now) : std::nullopt, std::move(options)};
 }
@@ -115,7 +115,7 @@ Result<void> add_logprobs(const LogprobChoice& choice, const GenerateRun& run,
 Result<int> generate_one(const GenerateCommand& command, GenerateRun& run) {
   PELLUCID_TRY(const auto prompt_logprobs, watch_prompt(command.logprobs, run));
   TextLogprobs logprobs;
-  std::optional<generation::TraceWriter> trace;
+  std::optional<trace::Writer> trace;
   if (command.trace.path) {
     PELLUCID_TRY(trace, start_trace(command.trace, run.loaded, run.text, run.prompt, run.options,
                                     command.sampling.dialect));

@@ -7,7 +7,7 @@
 
 #include "cli/json.h"
 #include "cli/local_time.h"
-#include "generation/settings_json.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -32,7 +32,7 @@ boost::json::object head_json(const GenerateRun& run, const generation::Timings&
       {"model", run.loaded.path},
       {"prompt_tokens", to_json(run.prompt)},
       {"seed", run.options.seed},
-      {"settings", generation::settings_json(run.options.settings)},
+      {"settings", trace::settings_json(run.options.settings)},
       {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
                                       {"prefill_ms", t.prefill_ms},
                                       {"decode_ms", t.decode_ms},

@@ -14,9 +14,9 @@
 
 #include "base/mapped_file.h"
 #include "base/stopwatch.h"
+#include "base/xxh64.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
-#include "generation/xxh64.h"
 #include "sampling/dialects.h"
 #include "sampling/registry.h"
 
@@ -87,7 +87,7 @@ namespace {
 std::future<uint64_t> hash_beside(const std::string& path) {
   return std::async(std::launch::async, [path] {
     const auto file = MappedFile::open(path);
-    return file.ok() ? generation::xxh64(file.value().bytes()) : 0;
+    return file.ok() ? xxh64(file.value().bytes()) : 0;
   });
 }
 

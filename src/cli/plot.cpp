@@ -8,7 +8,7 @@
 #include "cli/output.h"
 #include "cli/plot_page.h"
 #include "cli/trace_options.h"
-#include "generation/trace_reader.h"
+#include "trace/reader.h"
 
 namespace pellucid::cli {
 namespace {
@@ -28,7 +28,7 @@ Result<void> check_output(const PlotCommand& command) {
 
 Result<int> plot(const PlotCommand& command) {
   PELLUCID_CHECK(check_output(command));
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
   PELLUCID_CHECK(check_not_logits(command.output, command.trace, trace));
   const std::string page = plot_page(trace);
   if (command.output.empty()) {
@@ -39,7 +39,7 @@ Result<int> plot(const PlotCommand& command) {
   PELLUCID_CHECK(file.write(page.data(), page.size()));
   PELLUCID_CHECK(file.finish());
   size_t n_steps = 0;
-  for (const generation::TraceBranch& branch : trace.branches) n_steps += branch.steps.size();
+  for (const trace::Branch& branch : trace.branches) n_steps += branch.steps.size();
   fmt::print(stderr, "[{} {} -> {}]\n", n_steps, n_steps == 1 ? "step" : "steps", command.output);
   return 0;
 }

@@ -6,16 +6,16 @@
 #include <utility>
 
 #include "cli/settings_changes.h"
-#include "generation/trace_json.h"
 #include "sampling/registry.h"
+#include "trace/records.h"
 
 namespace pellucid::cli {
 namespace {
 
 namespace json = boost::json;
-using generation::Trace;
-using generation::TraceBranch;
-using generation::TraceStep;
+using trace::Branch;
+using trace::Step;
+using trace::Trace;
 
 /// "temperature=0.8, top_k=50, top_p=0.95", and what else is not as it is by default.
 std::string settings_text(const sampling::Settings& settings) {
@@ -33,21 +33,21 @@ std::string settings_text(const sampling::Settings& settings) {
   return fmt::format("{}", fmt::join(shown, ", "));
 }
 
-json::object step_data(int branch, const TraceStep& step) {
-  json::object object = generation::step_record(branch, step);
+json::object step_data(int branch, const Step& step) {
+  json::object object = trace::step_record(branch, step);
   if (object.contains("allowed")) object["allowed"].as_object().erase("set");
   return object;
 }
 
-json::object branch_data(const Trace& trace, const TraceBranch& branch) {
-  const TraceBranch& parent = trace.branches[static_cast<size_t>(branch.parent)];
-  json::object object = generation::branch_record(branch);
+json::object branch_data(const Trace& trace, const Branch& branch) {
+  const Branch& parent = trace.branches[static_cast<size_t>(branch.parent)];
+  json::object object = trace::branch_record(branch);
   object.erase("settings");
   object["seed"] = std::to_string(branch.options.seed);  // numbers of JavaScript have 53 bits
   object["changes"] = json::value_from(branch_changes(branch, parent));
   object["settings_text"] = settings_text(branch.options.settings);
   json::array steps;
-  for (const TraceStep& step : branch.steps) steps.push_back(step_data(branch.id, step));
+  for (const Step& step : branch.steps) steps.push_back(step_data(branch.id, step));
   object["steps"] = std::move(steps);
   object["end"] = nullptr;
   if (branch.end) {
@@ -72,10 +72,10 @@ std::string escaped(const json::object& data) {
 }  // namespace
 
 json::object plot_data(const Trace& trace) {
-  json::object data = generation::header_record(trace);
+  json::object data = trace::header_record(trace);
   for (const char* of_no_use : {"settings", "breakers", "seed"}) data.erase(of_no_use);
   json::array branches;
-  for (const TraceBranch& branch : trace.branches) branches.push_back(branch_data(trace, branch));
+  for (const Branch& branch : trace.branches) branches.push_back(branch_data(trace, branch));
   data["branches"] = std::move(branches);
   return data;
 }

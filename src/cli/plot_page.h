@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "generation/trace.h"
+#include "trace/trace.h"
 
 namespace pellucid::cli {
 
@@ -15,9 +15,9 @@ std::string_view plot_template();
 /// What the page shows: the header's record with `branches`, each its own record with `seed` as text,
 /// `changes` (settings that its parent has otherwise), `settings_text`, `steps` (their records, without sets
 /// of allowed tokens) and `end` ({`finish_reason`, `n_tokens`}, or null).
-boost::json::object plot_data(const generation::Trace& trace);
+boost::json::object plot_data(const trace::Trace& trace);
 
 /// The page. Nothing that a trace holds can end its element or become markup.
-std::string plot_page(const generation::Trace& trace);
+std::string plot_page(const trace::Trace& trace);
 
 }  // namespace pellucid::cli

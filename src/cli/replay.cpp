@@ -1,5 +1,5 @@
 // pellucid replay: runs a recorded text again and says whether every bit is the same.
-#include "generation/replay.h"
+#include "trace/replay.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/trace_options.h"
-#include "generation/trace_reader.h"
+#include "trace/reader.h"
 
 namespace pellucid::cli {
 namespace {
@@ -30,8 +30,8 @@ std::string place(std::string_view simd, int n_threads) {
 /// Steps that agreed, text by text.
 using Confirmed = std::vector<std::pair<int, int>>;
 
-Result<void> report(const ReplayCommand& command, const generation::Trace& trace,
-                    const generation::Engine& engine, const Confirmed& confirmed) {
+Result<void> report(const ReplayCommand& command, const trace::Trace& trace, const generation::Engine& engine,
+                    const Confirmed& confirmed) {
   const std::string_view simd = engine.model().kernels->name;
   const int n_threads = engine.options().n_threads;
   int n_steps = 0;
@@ -57,25 +57,24 @@ Result<void> report(const ReplayCommand& command, const generation::Trace& trace
 }
 
 /// The texts to run again: that of --branch, or all that have steps.
-std::vector<int> texts_of(const ReplayCommand& command, const generation::Trace& trace) {
+std::vector<int> texts_of(const ReplayCommand& command, const trace::Trace& trace) {
   if (command.one) return {command.branch};
   std::vector<int> texts;
-  for (const generation::TraceBranch& branch : trace.branches) {
+  for (const trace::Branch& branch : trace.branches) {
     if (!branch.steps.empty()) texts.push_back(branch.id);
   }
   return texts;
 }
 
 Result<int> replay(const ReplayCommand& command) {
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
-  PELLUCID_CHECK(generation::find_branch(trace, command.branch));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
+  PELLUCID_CHECK(trace::find_branch(trace, command.branch));
   PELLUCID_TRY(const LoadedEngine loaded, load_recorded(trace, command.model));
   const InterruptFlag interrupt;
   Confirmed confirmed;
   for (const int branch : texts_of(command, trace)) {
-    PELLUCID_TRY(const generation::Replayed done,
-                 generation::replay(*loaded.engine, trace, branch, command.speculate,
-                                    [&interrupt] { return interrupt.raised(); }));
+    PELLUCID_TRY(const trace::Replayed done, trace::replay(*loaded.engine, trace, branch, command.speculate,
+                                                           [&interrupt] { return interrupt.raised(); }));
     if (done.difference) {
       const std::string what =
           branch == command.branch ? "the replay differs" : fmt::format("the replay of {} differs", branch);

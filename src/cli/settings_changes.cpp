@@ -19,8 +19,7 @@ std::vector<std::string> settings_changes(const sampling::Settings& now, const s
   return changes;
 }
 
-std::vector<std::string> branch_changes(const generation::TraceBranch& branch,
-                                        const generation::TraceBranch& parent) {
+std::vector<std::string> branch_changes(const trace::Branch& branch, const trace::Branch& parent) {
   std::vector<std::string> changes = settings_changes(branch.options.settings, parent.options.settings);
   if (branch.options.seed != parent.options.seed)
     changes.push_back(fmt::format("seed={}", branch.options.seed));

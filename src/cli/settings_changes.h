@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "generation/trace.h"
 #include "sampling/settings.h"
+#include "trace/trace.h"
 
 namespace pellucid::cli {
 
@@ -13,7 +13,6 @@ namespace pellucid::cli {
 std::vector<std::string> settings_changes(const sampling::Settings& now, const sampling::Settings& before);
 
 /// Those of a branch against its parent's, its seed and its stream.
-std::vector<std::string> branch_changes(const generation::TraceBranch& branch,
-                                        const generation::TraceBranch& parent);
+std::vector<std::string> branch_changes(const trace::Branch& branch, const trace::Branch& parent);
 
 }  // namespace pellucid::cli

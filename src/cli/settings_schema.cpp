@@ -5,9 +5,9 @@
 #include <iterator>
 #include <string_view>
 
-#include "generation/settings_json.h"
 #include "sampling/dialects.h"
 #include "sampling/registry.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -92,7 +92,7 @@ std::string settings_markdown() {
 }
 
 json::object settings_schema() {
-  const json::object defaults = generation::settings_json({});
+  const json::object defaults = trace::settings_json({});
   json::array stages;
   for (const sampling::StageRow& stage : sampling::stages()) {
     json::array settings;
@@ -104,10 +104,10 @@ json::object settings_schema() {
   json::array dialects;
   for (const sampling::Dialect& dialect : sampling::dialects()) {
     const auto settings = sampling::dialect_settings(dialect.name);
-    dialects.push_back(json::object{
-        {"name", dialect.name},
-        {"engine", dialect.engine},
-        {"settings", settings.ok() ? generation::settings_json(settings.value()) : json::object()}});
+    dialects.push_back(
+        json::object{{"name", dialect.name},
+                     {"engine", dialect.engine},
+                     {"settings", settings.ok() ? trace::settings_json(settings.value()) : json::object()}});
   }
   return {{"stages", std::move(stages)}, {"dialects", std::move(dialects)}};
 }

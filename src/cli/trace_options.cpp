@@ -12,9 +12,9 @@
 #include "cli/checks.h"
 #include "cli/model_path.h"
 #include "cli/token_text.h"
-#include "generation/trace_header.h"
-#include "generation/trace_json.h"
 #include "model/architectures.h"
+#include "trace/header.h"
+#include "trace/records.h"
 
 namespace pellucid::cli {
 namespace {
@@ -48,7 +48,7 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 Result<void> check_not_logits(const std::string& output, const std::string& trace_path,
-                              const generation::Trace& trace) {
+                              const trace::Trace& trace) {
   if (trace.logits_path.empty() || !same_file(output, logits_path(trace_path, trace))) return {};
   return refused("--output", "it is the file of the trace's logits");
 }
@@ -69,8 +69,8 @@ void add_trace_options(CLI::App& command, TraceOptions& options) {
   command
       .add_option("--trace-logits-type", options.logits_type,
                   "with --trace-logits: f32, or f16, which is rounded: half the bytes")
-      ->transform(one_of({{"f32", static_cast<int>(generation::LogitsType::kFloat32)},
-                          {"f16", static_cast<int>(generation::LogitsType::kFloat16)}}))
+      ->transform(one_of({{"f32", static_cast<int>(trace::LogitsType::kFloat32)},
+                          {"f16", static_cast<int>(trace::LogitsType::kFloat16)}}))
       ->type_name("TYPE")
       ->needs(logits);
 }
@@ -85,24 +85,23 @@ Result<void> check_recordable(const generation::GenerateOptions& run) {
   return {};
 }
 
-Result<generation::TraceWriter> open_trace(const TraceOptions& options, const LoadedEngine& loaded) {
+Result<trace::Writer> open_trace(const TraceOptions& options, const LoadedEngine& loaded) {
   PELLUCID_CHECK(check_files(options, loaded.path));
-  std::optional<generation::LogitsWriter> logits;
+  std::optional<trace::LogitsWriter> logits;
   if (options.logits) {
-    PELLUCID_TRY(logits, generation::LogitsWriter::create(*options.logits, options.logits_type));
+    PELLUCID_TRY(logits, trace::LogitsWriter::create(*options.logits, options.logits_type));
   }
-  PELLUCID_TRY(generation::TraceFile file, generation::TraceFile::create(*options.path));
-  return generation::TraceWriter(std::move(file), std::move(logits), *loaded.engine, options.top);
+  PELLUCID_TRY(trace::File file, trace::File::create(*options.path));
+  return trace::Writer(std::move(file), std::move(logits), *loaded.engine, options.top);
 }
 
-Result<generation::Trace> new_trace(const TraceOptions& options, const LoadedEngine& loaded,
-                                    std::string_view prompt, std::span<const int32_t> prompt_tokens,
-                                    const generation::GenerateOptions& run,
-                                    const std::optional<std::string>& dialect) {
+Result<trace::Trace> new_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                               std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                               const generation::GenerateOptions& run,
+                               const std::optional<std::string>& dialect) {
   PELLUCID_CHECK(check_recordable(run));
-  PELLUCID_TRY(generation::Trace trace,
-               generation::trace_header(*loaded.engine, loaded.path, loaded.hash, prompt, prompt_tokens, run,
-                                        dialect.value_or("pellucid")));
+  PELLUCID_TRY(trace::Trace trace, trace::trace_header(*loaded.engine, loaded.path, loaded.hash, prompt,
+                                                       prompt_tokens, run, dialect.value_or("pellucid")));
   if (options.logits) {
     trace.logits_type = options.logits_type;
     trace.logits_path = relative_path(*options.logits, *options.path);
@@ -110,18 +109,17 @@ Result<generation::Trace> new_trace(const TraceOptions& options, const LoadedEng
   return trace;
 }
 
-Result<generation::TraceWriter> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
-                                            std::string_view prompt, std::span<const int32_t> prompt_tokens,
-                                            const generation::GenerateOptions& run,
-                                            const std::optional<std::string>& dialect) {
-  PELLUCID_TRY(const generation::Trace header,
-               new_trace(options, loaded, prompt, prompt_tokens, run, dialect));
-  PELLUCID_TRY(generation::TraceWriter writer, open_trace(options, loaded));
-  writer.begin(generation::header_record(header), 0, run.settings);
+Result<trace::Writer> start_trace(const TraceOptions& options, const LoadedEngine& loaded,
+                                  std::string_view prompt, std::span<const int32_t> prompt_tokens,
+                                  const generation::GenerateOptions& run,
+                                  const std::optional<std::string>& dialect) {
+  PELLUCID_TRY(const trace::Trace header, new_trace(options, loaded, prompt, prompt_tokens, run, dialect));
+  PELLUCID_TRY(trace::Writer writer, open_trace(options, loaded));
+  writer.begin(trace::header_record(header), 0, run.settings);
   return writer;
 }
 
-std::string logits_path(const std::string& trace_path, const generation::Trace& trace) {
+std::string logits_path(const std::string& trace_path, const trace::Trace& trace) {
   return (fs::path(trace_path).parent_path() / trace.logits_path).string();
 }
 
@@ -139,11 +137,11 @@ void add_rerun_options(CLI::App& command, ModelOptions& options) {
   add_thread_options(command, options);
 }
 
-Result<LoadedEngine> load_recorded(const generation::Trace& trace, ModelOptions options) {
+Result<LoadedEngine> load_recorded(const trace::Trace& trace, ModelOptions options) {
   const Stopwatch watch;
   PELLUCID_TRY(std::string path, resolve_model(options.model.empty() ? trace.model.path : options.model));
   PELLUCID_TRY(gguf::File file, gguf::File::open(path));
-  if (const uint64_t hash = generation::model_hash(file); hash != trace.model.hash) {
+  if (const uint64_t hash = trace::model_hash(file); hash != trace.model.hash) {
     return Error{ErrorCode::kBadTrace, "the model is another one",
                  fmt::format("{} has the hash {:016x}, recorded is {:016x}", path, hash, trace.model.hash)};
   }

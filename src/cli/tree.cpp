@@ -5,7 +5,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/tree_report.h"
-#include "generation/trace_reader.h"
+#include "trace/reader.h"
 
 namespace pellucid::cli {
 namespace {
@@ -16,7 +16,7 @@ struct TreeCommand {
 };
 
 Result<int> tree(const TreeCommand& command) {
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
   if (command.format == Format::kJson) {
     PELLUCID_CHECK(write_json(tree_json(trace)));
     return 0;

@@ -15,17 +15,17 @@
 namespace pellucid::cli {
 namespace {
 
-using generation::Trace;
-using generation::TraceBranch;
-using generation::TraceStep;
+using trace::Branch;
+using trace::Step;
+using trace::Trace;
 
 /// True where a text begins with a prompt, not with another text.
-bool is_root(const TraceBranch& branch) { return branch.id == 0 || branch.prompt; }
+bool is_root(const Branch& branch) { return branch.id == 0 || branch.prompt; }
 
 /// The branches that leave each one, in order.
 std::vector<std::vector<int>> children_of(const Trace& trace) {
   std::vector<std::vector<int>> children(trace.branches.size());
-  for (const TraceBranch& branch : trace.branches) {
+  for (const Branch& branch : trace.branches) {
     if (!is_root(branch)) children[static_cast<size_t>(branch.parent)].push_back(branch.id);
   }
   const auto at = [&trace](int id) { return trace.branches[static_cast<size_t>(id)].at; };
@@ -34,7 +34,7 @@ std::vector<std::vector<int>> children_of(const Trace& trace) {
 }
 
 /// The branch's own steps at which others leave it.
-std::set<int> points_of(const Trace& trace, const TraceBranch& branch, const std::vector<int>& children) {
+std::set<int> points_of(const Trace& trace, const Branch& branch, const std::vector<int>& children) {
   std::set<int> points;
   for (const int id : children) {
     const int at = trace.branches[static_cast<size_t>(id)].at;
@@ -50,10 +50,10 @@ std::string escaped(const std::string& bytes) {
 }
 
 /// Tokens that differ from what was drawn are part of the text as any other.
-std::string marked_text(const TraceBranch& branch, const std::set<int>& points) {
+std::string marked_text(const Branch& branch, const std::set<int>& points) {
   std::string text;
   std::string plain;
-  for (const TraceStep& step : branch.steps) {
+  for (const Step& step : branch.steps) {
     const bool is_point = points.contains(step.index);
     if (is_point || step.near_tie) text += escaped(std::exchange(plain, {}));
     if (is_point) text += "◆";
@@ -63,12 +63,12 @@ std::string marked_text(const TraceBranch& branch, const std::set<int>& points) 
   return '"' + text + escaped(plain) + '"';
 }
 
-std::string head_of(const Trace& trace, const TraceBranch& branch) {
+std::string head_of(const Trace& trace, const Branch& branch) {
   std::vector<std::string> parts;
   if (branch.id == 0) {
     parts.push_back(fmt::format("seed {}", branch.options.seed));
   } else {
-    const TraceBranch& parent = trace.branches[static_cast<size_t>(branch.parent)];
+    const Branch& parent = trace.branches[static_cast<size_t>(branch.parent)];
     std::string what =
         branch.prompt ? fmt::format("after {}", parent.id) : fmt::format("from step {}", branch.at);
     std::string taken;
@@ -127,7 +127,7 @@ constexpr size_t kLeastText = 24;  // columns of text beside the deepest branch;
 std::string node_text(const Trace& trace, const Node& node, const std::vector<int>& children,
                       const ReportStyle& style, std::string& below) {
   constexpr size_t kMostLines = 4;
-  const TraceBranch& branch = trace.branches[static_cast<size_t>(node.id)];
+  const Branch& branch = trace.branches[static_cast<size_t>(node.id)];
   below = node.before + (node.last ? "   " : "│  ");
   const size_t room = style.width - 1 - display_width(below);  // one column for the ellipsis
   std::string text;
@@ -146,7 +146,7 @@ std::string node_text(const Trace& trace, const Node& node, const std::vector<in
 /// A prompt, and all that was made of it.
 std::string root_text(const Trace& trace, int root, const std::vector<std::vector<int>>& children,
                       const ReportStyle& style) {
-  std::string text = quoted_tail(std::string(generation::prompt_of(trace, root).text), style.width) + '\n';
+  std::string text = quoted_tail(std::string(trace::prompt_of(trace, root).text), style.width) + '\n';
   std::vector<Node> stack{{root, "", true}};
   while (!stack.empty()) {
     const Node node = std::move(stack.back());
@@ -177,11 +177,11 @@ std::string trimmed_lines(std::string_view text) {
 std::string tree_text(const Trace& trace, const ReportStyle& style) {
   const std::vector<std::vector<int>> children = children_of(trace);
   std::string text;
-  for (const TraceBranch& branch : trace.branches) {
+  for (const Branch& branch : trace.branches) {
     if (is_root(branch)) text += (text.empty() ? "" : "\n") + root_text(trace, branch.id, children, style);
   }
-  const auto marks = [&trace](const TraceBranch& branch) {
-    return std::ranges::any_of(branch.steps, &TraceStep::near_tie) || trace.branches.size() > 1;
+  const auto marks = [&trace](const Branch& branch) {
+    return std::ranges::any_of(branch.steps, &Step::near_tie) || trace.branches.size() > 1;
   };
   if (std::ranges::any_of(trace.branches, marks)) text += "\n◆ a branch leaves here   ≈ a near tie\n";
   return trimmed_lines(text);
@@ -190,11 +190,11 @@ std::string tree_text(const Trace& trace, const ReportStyle& style) {
 boost::json::object tree_json(const Trace& trace) {
   const std::vector<std::vector<int>> children = children_of(trace);
   boost::json::array branches;
-  for (const TraceBranch& branch : trace.branches) {
-    const TraceBranch& parent = trace.branches[static_cast<size_t>(branch.parent)];
+  for (const Branch& branch : trace.branches) {
+    const Branch& parent = trace.branches[static_cast<size_t>(branch.parent)];
     std::string own;
     boost::json::array near_ties;
-    for (const TraceStep& step : branch.steps) {
+    for (const Step& step : branch.steps) {
       own += step.piece;
       if (step.near_tie) near_ties.emplace_back(step.index);
     }

@@ -5,9 +5,9 @@
 #include "cli/explain_terms.h"
 #include "cli/folded_line.h"
 #include "cli/json.h"
-#include "generation/settings_json.h"
 #include "sampling/registry.h"
 #include "tokenizer/utf8_stream.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -62,7 +62,7 @@ boost::json::object watermark_json(const WatermarkReport& report) {
                             {"token", piece ? boost::json::value(to_json_text(*piece)) : nullptr},
                             {"green", mark ? boost::json::value(*mark) : nullptr}});
   }
-  const boost::json::object all = generation::settings_json(report.settings);
+  const boost::json::object all = trace::settings_json(report.settings);
   boost::json::object settings;
   for (const sampling::SettingRow& row : sampling::row(sampling::StageId::kWatermark).settings) {
     settings[row.name] = all.at(row.name);

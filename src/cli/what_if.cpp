@@ -1,5 +1,5 @@
 // pellucid what-if: what other settings would have made of a recorded text, from its stored logits alone.
-#include "generation/what_if.h"
+#include "trace/what_if.h"
 
 #include <fmt/format.h>
 
@@ -10,8 +10,8 @@
 #include "cli/terminal.h"
 #include "cli/trace_options.h"
 #include "cli/what_if_report.h"
-#include "generation/settings_json.h"
-#include "generation/trace_reader.h"
+#include "trace/reader.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
@@ -25,12 +25,12 @@ struct WhatIfCommand {
 };
 
 /// The steps whose recorded draw does not come out of the stored logits with the recorded settings.
-Result<std::vector<int>> rounded_away(const generation::Trace& trace, int branch,
-                                      const generation::LogitsFile& logits) {
+Result<std::vector<int>> rounded_away(const trace::Trace& trace, int branch,
+                                      const trace::LogitsFile& logits) {
   const auto as_recorded = [](const sampling::Settings& recorded) -> Result<sampling::Settings> {
     return recorded;
   };
-  PELLUCID_TRY(const auto steps, generation::what_if(trace, branch, logits, {as_recorded, {}}));
+  PELLUCID_TRY(const auto steps, trace::what_if(trace, branch, logits, {as_recorded, {}}));
   std::vector<int> away;
   for (const auto& [recorded, made] : steps) {
     if (made.draw.token != recorded->draw.token) away.push_back(recorded->index);
@@ -42,19 +42,19 @@ Result<int> run_what_if(const WhatIfCommand& command) {
   if (command.changes.given.empty() && !command.changes.seed && !command.changes.dialect) {
     return Error{ErrorCode::kUsage, "nothing is changed", "give --set, --dialect or --seed"};
   }
-  PELLUCID_TRY(const generation::Trace trace, generation::read_trace(command.trace));
+  PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
   if (trace.logits_path.empty() && !command.logits) {
     return Error{ErrorCode::kBadTrace, fmt::format("trace {}", command.trace),
                  "it was recorded without --trace-logits, and what-if starts from those"};
   }
   const std::string path = command.logits.value_or(logits_path(command.trace, trace));
-  PELLUCID_TRY(const auto logits, generation::LogitsFile::open(path, trace.model.n_vocab, trace.logits_type));
-  const generation::WhatIf what{
+  PELLUCID_TRY(const auto logits, trace::LogitsFile::open(path, trace.model.n_vocab, trace.logits_type));
+  const trace::WhatIf what{
       [&](const sampling::Settings& recorded) { return apply(command.changes, recorded); },
       command.changes.seed};
-  PELLUCID_TRY(const auto steps, generation::what_if(trace, command.branch, logits, what));
+  PELLUCID_TRY(const auto steps, trace::what_if(trace, command.branch, logits, what));
   WhatIfReport report{trace, command.branch, steps, {}};
-  if (trace.logits_type != generation::LogitsType::kFloat32) {
+  if (trace.logits_type != trace::LogitsType::kFloat32) {
     PELLUCID_TRY(report.rounded_away, rounded_away(trace, command.branch, logits));
   }
   if (command.format == Format::kJson) {

@@ -9,15 +9,15 @@
 #include "cli/folded_line.h"
 #include "cli/json.h"
 #include "cli/token_text.h"
-#include "generation/trace_json.h"
+#include "trace/records.h"
 
 namespace pellucid::cli {
 namespace {
 
-using generation::TraceStep;
+using trace::Step;
 
 /// Who may be drawn.
-size_t left(const TraceStep& step, const generation::Trace& trace) {
+size_t left(const Step& step, const trace::Trace& trace) {
   return step.stages.empty() ? static_cast<size_t>(trace.model.n_vocab) : step.stages.back().kept;
 }
 
@@ -70,7 +70,7 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
   line.words(fmt::format("The text would first have changed at step {}:", recorded->index));
   line.word(token_text(made.piece, made.token, 24), kBoldGreen).words("in place of");
   line.word(token_text(recorded->piece, recorded->token, 24) + '.');
-  std::string before(generation::prompt_of(report.trace, report.branch).text);
+  std::string before(trace::prompt_of(report.trace, report.branch).text);
   for (size_t i = 0; i < *first; ++i) before += report.steps[i].recorded->piece;
   std::string text = line.str() + "  after " + quoted_tail(before, style.width - 8) + '\n';
   if (*first + 1 == report.steps.size()) return text;
@@ -83,7 +83,7 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
 
 /// What stands between the stored logits and those that were drawn from; empty where they are the same.
 std::string rounding(const WhatIfReport& report, const ReportStyle& style) {
-  if (report.trace.logits_type == generation::LogitsType::kFloat32) return "";
+  if (report.trace.logits_type == trace::LogitsType::kFloat32) return "";
   FoldedLine line("", 2, style);
   line.words("The logits are stored rounded to float16.");
   if (report.rounded_away.empty()) {
@@ -101,7 +101,7 @@ std::string rounding(const WhatIfReport& report, const ReportStyle& style) {
 
 std::optional<size_t> WhatIfReport::first_change() const {
   const auto found = std::ranges::find_if(
-      steps, [](const generation::WhatIfStep& step) { return step.made.token != step.recorded->token; });
+      steps, [](const trace::WhatIfStep& step) { return step.made.token != step.recorded->token; });
   if (found == steps.end()) return std::nullopt;
   return static_cast<size_t>(found - steps.begin());
 }
@@ -117,7 +117,7 @@ std::string what_if_text(const WhatIfReport& report, const ReportStyle& style) {
 boost::json::object what_if_json(const WhatIfReport& report) {
   boost::json::array steps;
   for (const auto& [recorded, made] : report.steps) {
-    boost::json::object then = generation::step_record(report.branch, made);
+    boost::json::object then = trace::step_record(report.branch, made);
     for (const char* of_a_trace : {"record", "branch", "step", "text", "ms"}) then.erase(of_a_trace);
     steps.push_back(boost::json::object{{"step", recorded->index},
                                         {"token", recorded->token},
@@ -132,9 +132,9 @@ boost::json::object what_if_json(const WhatIfReport& report) {
     object["conditional_after"] = object["first_change"];
   }
   object["steps"] = std::move(steps);
-  const generation::LogitsType type = report.trace.logits_type;
-  object["logits_type"] = generation::kLogitsTypeNames[static_cast<size_t>(type)];
-  if (type != generation::LogitsType::kFloat32) {
+  const trace::LogitsType type = report.trace.logits_type;
+  object["logits_type"] = trace::kLogitsTypeNames[static_cast<size_t>(type)];
+  if (type != trace::LogitsType::kFloat32) {
     object["rounded_away"] = boost::json::value_from(report.rounded_away);
   }
   return object;

@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "cli/terminal.h"
-#include "generation/trace.h"
-#include "generation/what_if.h"
+#include "trace/trace.h"
+#include "trace/what_if.h"
 
 namespace pellucid::cli {
 
 struct WhatIfReport {
-  const generation::Trace& trace;
+  const trace::Trace& trace;
   int branch;
-  const std::vector<generation::WhatIfStep>& steps;
+  const std::vector<trace::WhatIfStep>& steps;
   std::vector<int> rounded_away;  // steps whose recorded draw the stored logits, being rounded, don't give
 
   /// The first step that would have given another token.

@@ -6,16 +6,16 @@
 #include <sstream>
 
 #include "cli/settings_schema.h"
-#include "generation/settings_json.h"
 #include "sampling/dialects.h"
 #include "sampling/registry.h"
+#include "trace/settings_json.h"
 
 namespace pellucid::cli {
 namespace {
 
 namespace json = boost::json;
-using generation::settings_from_json;
-using generation::settings_json;
+using trace::settings_from_json;
+using trace::settings_json;
 
 sampling::Settings unusual() {
   sampling::Settings s;

@@ -3,9 +3,9 @@
 // PELLUCID_SIMD chooses the level.
 #include <cstdio>
 
+#include "base/xxh64.h"
 #include "generation/generate.h"
 #include "generation/model_file.h"
-#include "generation/xxh64.h"
 #include "gguf/models.h"
 
 namespace pellucid::generation {
