@@ -51,8 +51,8 @@ class Partner {
     if (trace_) PELLUCID_CHECK(trace_->begin(loaded_, text, ids, options));
     Result<void> recorded;
     const auto observe = [&](const generation::StepView& step) {
-      if (!step.text.empty()) question.on_text(step.text);
-      if (trace_) recorded = trace_->step(step);
+      if (trace_) recorded = trace_->step(step);  // first, so that nothing is shown that isn't recorded
+      if (recorded.ok() && !step.text.empty()) question.on_text(step.text);
       return recorded.ok() && !question.cancelled();
     };
     PELLUCID_TRY(generation::Generation done,

@@ -133,6 +133,12 @@ def test_a_chat_that_says_nothing_leaves_no_file(model, tmp_path):
     assert_usage(pellucid("chat", "-m", model, "--trace", model, stdin=b"x\n"), "--trace", "model")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_nothing_is_shown_that_cannot_be_recorded(model):
+    ended = pellucid("chat", "-m", model, "--seed", "4", "--trace", "/dev/full", stdin=b"the thing\n")
+    assert_failed(ended, "/dev/full")  # with nothing on standard output
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
