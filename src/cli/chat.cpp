@@ -52,7 +52,7 @@ class Chat {
  public:
   Chat(const ChatBackend& backend, const ChatConsole& console, const std::string& system)
       : backend_(backend), console_(console) {
-    set_system(system);
+    set_system(messages_, system);
   }
 
   Result<int> run();
@@ -74,7 +74,6 @@ class Chat {
   Result<bool> ask(std::vector<Message> conversation, uint64_t attempt);
   void advise(const Answer& answer);
   void interrupted_at_prompt();
-  void set_system(std::string_view text);
 
   Result<void> help(std::string_view);
   Result<void> system(std::string_view text);
@@ -246,12 +245,6 @@ void Chat::advise(const Answer& answer) {
   if (!answer.note.empty()) console_.say(answer.note + "\n");
 }
 
-void Chat::set_system(std::string_view text) {
-  const bool present = !messages_.empty() && messages_.front().role == "system";
-  if (present) messages_.erase(messages_.begin());
-  if (!text.empty()) messages_.insert(messages_.begin(), {"system", std::string(text)});
-}
-
 Result<void> Chat::help(std::string_view) {
   for (const Command& row : kCommands) {
     if (row.help.empty()) continue;
@@ -265,9 +258,9 @@ Result<void> Chat::help(std::string_view) {
 
 Result<void> Chat::system(std::string_view text) {
   if (text == "\"\"") {
-    set_system({});
+    set_system(messages_, {});
   } else if (!text.empty()) {
-    set_system(text);
+    set_system(messages_, text);
   } else if (!messages_.empty() && messages_.front().role == "system") {
     console_.say(messages_.front().content + "\n");
   } else {
@@ -367,6 +360,12 @@ ChatConsole standard_console(LineEditor& editor) {
   };
   console.say = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); };
   return console;
+}
+
+void set_system(std::vector<Message>& conversation, std::string_view text) {
+  const bool present = !conversation.empty() && conversation.front().role == "system";
+  if (present) conversation.erase(conversation.begin());
+  if (!text.empty()) conversation.insert(conversation.begin(), {"system", std::string(text)});
 }
 
 Result<int> run_chat(const ChatBackend& backend, const ChatConsole& console, const std::string& system) {

@@ -65,6 +65,9 @@ ChatConsole standard_console(LineEditor& editor);
 /// person sees errors and goes on; through a pipe the first error ends the chat and is returned.
 Result<int> run_chat(const ChatBackend& backend, const ChatConsole& console, const std::string& system);
 
+/// Makes `text` the system message of a conversation, in place of another; without one where it is empty.
+void set_system(std::vector<Message>& conversation, std::string_view text);
+
 /// `text` with control characters other than line breaks and tabs written as \xNN, so that a model cannot
 /// drive the terminal.
 std::string without_controls(std::string_view text);

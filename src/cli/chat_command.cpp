@@ -10,6 +10,7 @@
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/local_time.h"
+#include "cli/negative_prompt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "generation/branch.h"
@@ -23,6 +24,7 @@ struct ChatCommand {
   ModelOptions model;
   SamplingOptions sampling;
   std::string system;
+  std::optional<std::string> negative_prompt;
   std::optional<std::string> now;
   int max_tokens = 1024;
   TraceOptions trace;
@@ -33,19 +35,21 @@ struct ChatCommand {
 class Partner {
  public:
   Partner(LoadedEngine loaded, bridge::ChatTemplate chat_template, const std::tm& now,
-          generation::GenerateOptions options, std::optional<ChatTrace> trace)
+          generation::GenerateOptions options, std::optional<std::string> negative_system,
+          std::optional<ChatTrace> trace)
       : loaded_(std::move(loaded)),
         template_(std::move(chat_template)),
         now_(now),
         options_(std::move(options)),
+        negative_system_(std::move(negative_system)),
         trace_(std::move(trace)),
         sequence_(loaded_.engine->new_sequence()) {}
 
   Result<Answer> answer(const Question& question) {
     PELLUCID_TRY(const std::string text, template_.render(question.conversation, true, &now_));
-    PELLUCID_TRY(const std::vector<int32_t> ids,
-                 loaded_.engine->tokenizer().encode(text, {.add_bos = false}));
+    PELLUCID_TRY(const std::vector<int32_t> ids, tokens_of(text));
     generation::GenerateOptions options = options_;
+    PELLUCID_TRY(options.negative_prompt, negative_prompt(question.conversation));
     options.stream = question.attempt;
     options.cancelled = question.cancelled;
     if (trace_) PELLUCID_CHECK(trace_->begin(loaded_, text, ids, options));
@@ -59,7 +63,9 @@ class Partner {
                  generation::branch_off(*loaded_.engine, sequence_, ids, options, observe));
     PELLUCID_CHECK(recorded);
     if (trace_) PELLUCID_CHECK(trace_->end(done));
-    return Answer{std::move(done.text), end_of(done), note(done)};
+    const size_t longest =
+        std::max(ids.size(), options.negative_prompt.size()) - ids.size() + sequence_.tokens.size();
+    return Answer{std::move(done.text), end_of(done, longest), note(done)};
   }
 
   Result<void> set(std::string_view name, std::string_view value) {
@@ -83,6 +89,20 @@ class Partner {
   }
 
  private:
+  /// A template writes what belongs around its text.
+  [[nodiscard]] Result<std::vector<int32_t>> tokens_of(const std::string& text) const {
+    return loaded_.engine->tokenizer().encode(text, {.add_bos = false});
+  }
+
+  /// The conversation as it would be with the other system message; none where no guidance asks for it.
+  [[nodiscard]] Result<std::vector<int32_t>> negative_prompt(std::span<const Message> conversation) const {
+    if (!negative_system_ || !sampling::is_guided(options_.settings)) return std::vector<int32_t>();
+    std::vector<Message> other(conversation.begin(), conversation.end());
+    set_system(other, *negative_system_);
+    PELLUCID_TRY(const std::string text, template_.render(other, true, &now_));
+    return tokens_of(text);
+  }
+
   static Result<uint64_t> parse_seed(std::string_view text) {
     uint64_t seed = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seed);
@@ -93,10 +113,11 @@ class Partner {
     return seed;
   }
 
-  [[nodiscard]] AnswerEnd end_of(const generation::Generation& done) const {
+  /// `n_positions` are those of the longer text, where there are two.
+  [[nodiscard]] AnswerEnd end_of(const generation::Generation& done, size_t n_positions) const {
     if (done.finish_reason == generation::FinishReason::kCancelled) return AnswerEnd::kCancelled;
     if (done.finish_reason == generation::FinishReason::kStop) return AnswerEnd::kDone;
-    const bool full = static_cast<int>(sequence_.tokens.size()) >= loaded_.engine->options().n_ctx;
+    const bool full = n_positions >= static_cast<size_t>(loaded_.engine->options().n_ctx);
     return full ? AnswerEnd::kContextFull : AnswerEnd::kLength;
   }
 
@@ -111,6 +132,7 @@ class Partner {
   bridge::ChatTemplate template_;
   std::tm now_;  // when the conversation began: the prompts before are the beginning of the next
   generation::GenerateOptions options_;
+  std::optional<std::string> negative_system_;  // of the text that guidance leads away from
   std::optional<ChatTrace> trace_;
   generation::Sequence sequence_;
 };
@@ -124,6 +146,7 @@ Result<int> chat(const ChatCommand& command) {
   PELLUCID_TRY(const sampling::Settings base, loaded.engine->default_settings());
   generation::GenerateOptions options;
   PELLUCID_TRY(options.settings, apply(command.sampling, base));
+  PELLUCID_CHECK(check_negative_prompt(command.negative_prompt, options.settings));
   options.seed = seed_or_random(command.sampling);
   options.max_tokens = command.max_tokens;
   PELLUCID_CHECK(generation::guide_of(*loaded.engine, options.settings));
@@ -132,7 +155,8 @@ Result<int> chat(const ChatCommand& command) {
     options.watch = trace::to_watch(command.trace.top);
     PELLUCID_TRY(trace, ChatTrace::open(command.trace, loaded, command.sampling.dialect));
   }
-  Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options), std::move(trace));
+  Partner partner(std::move(loaded), std::move(chat_template), now, std::move(options),
+                  command.negative_prompt, std::move(trace));
   const ChatBackend backend{
       .answer = [&](const Question& question) { return partner.answer(question); },
       .set = [&](std::string_view name, std::string_view value) { return partner.set(name, value); },
@@ -149,6 +173,7 @@ void add_chat(CLI::App& app, Action& action) {
   const auto options = std::make_shared<ChatCommand>();
   add_model_options(*command, options->model);
   add_sampling_options(*command, options->sampling);
+  add_negative_prompt_option(*command, options->negative_prompt, "the system message to lead away from");
   command->add_option("--system", options->system, "the system message")->type_name("TEXT");
   command->add_option("-n,--max-tokens", options->max_tokens, "new tokens of an answer at most")
       ->transform(at_least_one())

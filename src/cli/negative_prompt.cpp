@@ -5,12 +5,17 @@
 
 namespace pellucid::cli {
 
-void add_negative_prompt_option(CLI::App& command, std::optional<std::string>& text) {
-  command
-      .add_option("--negative-prompt", text,
-                  "with --guidance-scale: the prompt to lead away from (default: the prompt's last token)")
+void add_negative_prompt_option(CLI::App& command, std::optional<std::string>& text,
+                                const std::string& what) {
+  command.add_option("--negative-prompt", text, "with --guidance-scale: " + what)
       ->type_name("TEXT")
       ->group(std::string(sampling::group_title(sampling::StageGroup::kBasic)));
+}
+
+Result<void> check_negative_prompt(const std::optional<std::string>& text,
+                                   const sampling::Settings& settings) {
+  if (!text || sampling::is_guided(settings)) return {};
+  return refused("--negative-prompt", "without --guidance-scale it changes nothing");
 }
 
 Result<std::vector<int32_t>> negative_prompt_tokens(const std::optional<std::string>& text,
@@ -18,9 +23,7 @@ Result<std::vector<int32_t>> negative_prompt_tokens(const std::optional<std::str
                                                     const tokenizer::Tokenizer& tokenizer,
                                                     const tokenizer::EncodeOptions& encode) {
   if (!text) return std::vector<int32_t>();
-  if (!sampling::is_guided(settings)) {
-    return refused("--negative-prompt", "without --guidance-scale it changes nothing");
-  }
+  PELLUCID_CHECK(check_negative_prompt(text, settings));
   PELLUCID_TRY(std::vector<int32_t> tokens, tokenizer.encode(*text, encode));
   if (tokens.empty()) return refused("--negative-prompt", "it has no token");
   return tokens;

@@ -12,9 +12,16 @@
 
 namespace pellucid::cli {
 
-void add_negative_prompt_option(CLI::App& command, std::optional<std::string>& text);
+void add_negative_prompt_option(
+    CLI::App& command, std::optional<std::string>& text,
+    const std::string& what = "the prompt to lead away from (default: the prompt's last token)");
 
-/// Its tokens; none where none is given. Errors: kUsage where no guidance takes it, or it has no token.
+/// Errors: kUsage where one is given that no guidance takes.
+Result<void> check_negative_prompt(const std::optional<std::string>& text,
+                                   const sampling::Settings& settings);
+
+/// Its tokens; none where none is given. Errors: those of check_negative_prompt(); kUsage where it has no
+/// token.
 Result<std::vector<int32_t>> negative_prompt_tokens(const std::optional<std::string>& text,
                                                     const sampling::Settings& settings,
                                                     const tokenizer::Tokenizer& tokenizer,

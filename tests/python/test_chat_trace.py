@@ -108,6 +108,33 @@ def test_penalties_count_the_turns_own_prompt(model, tmp_path):
             assert made["what_if"]["draw"] == step["draw"] and made["what_if"]["stages"] == step["stages"]
 
 
+def test_guidance_leads_away_from_the_answer_to_another_system_message(model, tmp_path):
+    def ids(prompt: str) -> list[int]:
+        return json.loads(good(pellucid("tokenize", "-m", model, "--no-bos", stdin=prompt.encode())))["tokens"]
+
+    trace = tmp_path / "talk.jsonl"
+    guided = ["--system", "thing", "--guidance-scale", "2"]
+    lines = ["the thing", "an other", "/set guidance_scale 1", "/regenerate"]
+    said = talk(model, *guided, "--negative-prompt", "of the", "--trace", trace, lines=lines)
+    assert said.encode() != talk(model, *guided, lines=lines).encode()
+    answer = "".join(step["text"] for step in steps(trace, 0))
+    first, second, plain = openings(trace)
+    assert first["negative_prompt"] == ids("<system>of the<user>the thing<answer>")
+    assert second["negative_prompt"] == ids(f"<system>of the<user>the thing<assistant>{answer}<user>an other<answer>")
+    assert "negative_prompt" not in plain
+    assert "3 texts" in good(pellucid("replay", trace))
+    talk(model, *guided, "--negative-prompt", "", "--trace", trace, lines=lines[:1])
+    assert openings(trace)[0]["negative_prompt"] == ids("<user>the thing<answer>")
+
+
+def test_a_negative_prompt_can_fill_the_context_and_needs_guidance(model):
+    long = ["--negative-prompt", "thing " * 8]
+    ended = pellucid("chat", "-m", model, "-n", "500", "--seed", "4", "--guidance-scale", "2", *long, stdin=b"the\n")
+    good(ended)
+    assert "The context is full" in ended.err
+    assert_usage(pellucid("chat", "-m", model, *long, stdin=b"the\n"), "--negative-prompt: without --guidance-scale")
+
+
 @pytest.mark.skipif(not REAL_MODEL.exists(), reason="the default model is not in the cache")
 def test_a_conversation_with_a_real_model(tmp_path):
     trace = tmp_path / "talk.jsonl"
