@@ -32,11 +32,8 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// A value is quoted as it is: a face makes one line of it.
 bool proper(const pellucid::Error& error) {
-  const bool known =
-      error.code == ErrorCode::kUsage || error.code == ErrorCode::kNumeric || error.code == ErrorCode::kLimit;
-  return known && !error.what.empty() && !error.why.empty();
+  return pellucid::test::proper(error, {ErrorCode::kUsage, ErrorCode::kNumeric, ErrorCode::kLimit});
 }
 
 std::string any_order(FuzzInput& input) {

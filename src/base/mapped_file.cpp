@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/text.h"
+
 namespace pellucid {
 namespace {
 
@@ -29,7 +31,7 @@ struct Descriptor {
 };
 
 Error refused(ErrorCode code, const std::string& path, std::string why) {
-  return {code, "cannot open '" + path + "'", std::move(why)};
+  return {code, "cannot open " + in_quotes(path, kWhole), std::move(why)};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 #include <system_error>
 
+#include "base/text.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -42,7 +43,7 @@ Result<std::optional<int>> numbered(std::string_view text, std::string_view pref
   int number = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (status != std::errc() || end != text.data() + text.size() || number < 0) {
-    return refused("--take", fmt::format("'{}' after {} is not a whole number", text, prefix));
+    return refused("--take", fmt::format("{} after {} is not a whole number", in_quotes(text), prefix));
   }
   return std::optional(number);
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/text.h"
 #include "cli/output.h"
 
 namespace pellucid::cli {
@@ -123,7 +124,7 @@ Result<int> Chat::run() {
     interrupts_ = 0;
     if (const Result<void> done = handle(line); !done.ok()) {
       if (!console_.interactive || done.error().code == ErrorCode::kIo) return done.error();
-      console_.say(fmt::format("error: {}\n", one_line(done.error().message())));
+      console_.say(fmt::format("error: {}\n", printable(done.error().message())));
     }
   }
   return *status_;
@@ -189,7 +190,7 @@ Result<void> Chat::command(std::string_view text) {
       nearest = &row;
     }
   }
-  return Error{ErrorCode::kUsage, fmt::format("unknown command {}", one_line(name)),
+  return Error{ErrorCode::kUsage, fmt::format("unknown command {}", in_quotes(name)),
                nearest ? fmt::format("did you mean {}? (/help lists them)", nearest->name)
                        : "/help lists them; // begins a message with a slash"};
 }
@@ -313,14 +314,14 @@ Result<void> Chat::save(std::string_view path) {
   const std::string text = boost::json::serialize(boost::json::object{{"messages", messages}}) + "\n";
   const auto refused = [&]() -> Error {
     // Not kIo, which ends the chat: this is for the person to correct.
-    return {ErrorCode::kUsage, fmt::format("cannot write {}", one_line(name)), std::strerror(errno)};
+    return {ErrorCode::kUsage, fmt::format("cannot write {}", in_quotes(name, kWhole)), std::strerror(errno)};
   };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "wxe"), &std::fclose);
   if (!file) return refused();
   if (std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() || std::fflush(file.get()) != 0) {
     return refused();
   }
-  if (console_.interactive) console_.say(fmt::format("Written to {}.\n", one_line(name)));
+  if (console_.interactive) console_.say(fmt::format("Written to {}.\n", printable(name)));
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "cli/chat.h"
 #include "cli/chat_prompt.h"
 #include "cli/chat_trace.h"
@@ -108,7 +109,7 @@ class Partner {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seed);
     if (status != std::errc() || end != text.data() + text.size()) {
       return Error{ErrorCode::kUsage, "invalid seed",
-                   fmt::format("'{}' is not an integer of 0 .. 2^64-1", text)};
+                   fmt::format("{} is not an integer of 0 .. 2^64-1", in_quotes(text))};
     }
     return seed;
   }

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "base/text.h"
+
 namespace pellucid::cli {
 
 CLI::Validator whole_number(uint64_t least, uint64_t most) {
@@ -12,7 +14,7 @@ CLI::Validator whole_number(uint64_t least, uint64_t most) {
     const char* const end = text.data() + text.size();
     const auto [stop, status] = std::from_chars(text.data(), end, value);
     if (status != std::errc() || stop != end || value < least || value > most)
-      return fmt::format("'{}' is not a whole number between {} and {}", text, least, most);
+      return fmt::format("{} is not a whole number between {} and {}", in_quotes(text), least, most);
     text = std::to_string(value);
     return {};
   };
@@ -26,7 +28,7 @@ CLI::Validator number_in(double least, double most) {
     const char* const end = text.data() + text.size();
     const auto [stop, status] = std::from_chars(text.data(), end, value);
     if (status != std::errc() || stop != end || !(value >= least && value <= most))
-      return fmt::format("'{}' is not a number between {} and {}", text, least, most);
+      return fmt::format("{} is not a number between {} and {}", in_quotes(text), least, most);
     return {};
   };
   return CLI::Validator(check, fmt::format("{}..{}", least, most));
@@ -42,7 +44,7 @@ CLI::Validator one_of(std::vector<std::pair<std::string, int>> choices) {
       }
       words += (words.empty() ? "" : ", ") + word;
     }
-    return fmt::format("'{}' is not one of {}", text, words);
+    return fmt::format("{} is not one of {}", in_quotes(text), words);
   };
   return CLI::Validator(replace, "");
 }

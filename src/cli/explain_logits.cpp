@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "base/text.h"
 #include "cli/checks.h"
 
 namespace pellucid::cli {
@@ -86,8 +87,8 @@ Result<std::vector<float>> parse_floats(const std::string& name, const std::stri
   for (const std::string& part : parts) {
     const std::optional<float> value = parse_number<float>(part);
     if (!value) {
-      return refused(name, fmt::format("entry {} is '{}', not a number a float32 can hold",
-                                       numbers.size() + 1, part.substr(0, 40)));
+      return refused(name, fmt::format("entry {} is {}, not a number a float32 can hold", numbers.size() + 1,
+                                       in_quotes(part)));
     }
     numbers.push_back(*value);
   }
@@ -111,7 +112,7 @@ Result<GivenStep> given_step(const ExplainLogitsOptions& options) {
   if (options.draw) {
     given.address.u = parse_number<double>(*options.draw);
     if (!given.address.u)
-      return refused("--draw", fmt::format("'{}' is not a number", options.draw->substr(0, 40)));
+      return refused("--draw", fmt::format("{} is not a number", in_quotes(*options.draw)));
   }
   return given;
 }

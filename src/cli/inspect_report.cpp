@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "cli/json.h"
-#include "gguf/text.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pellucid::cli {
@@ -20,7 +20,6 @@ using gguf::Array;
 using gguf::Entry;
 using gguf::File;
 using gguf::Metadata;
-using gguf::printable;
 using gguf::Scalar;
 using gguf::Tensor;
 using gguf::ValueType;

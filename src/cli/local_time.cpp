@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/text.h"
+
 namespace pellucid::cli {
 namespace {
 
@@ -29,7 +31,7 @@ int digits(std::string_view text, size_t at, size_t n) {
 Result<std::tm> parse_local_time(std::string_view text) {
   using namespace std::chrono;
   const Error refused{ErrorCode::kUsage, "invalid now",
-                      fmt::format("'{}' is not a time such as 2026-01-02T03:04:05", text.substr(0, 40))};
+                      fmt::format("{} is not a time such as 2026-01-02T03:04:05", in_quotes(text))};
   if (!has_form(text)) return refused;
   std::tm time{};
   const year_month_day date{year{digits(text, 0, 4)}, month{static_cast<unsigned>(digits(text, 5, 2))},

@@ -6,6 +6,7 @@
 #include <exception>
 #include <sstream>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
@@ -16,7 +17,7 @@ constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 
 int report(const Error& error) {
-  fmt::print(stderr, "pellucid: error: {}\n", one_line(error.message()));
+  fmt::print(stderr, "pellucid: error: {}\n", printable(error.message()));
   return error.code == ErrorCode::kUsage ? kWrongUsage : kFailed;
 }
 
@@ -30,11 +31,11 @@ int print_about(const CLI::App& app, const CLI::ParseError& asked) {
 }
 
 Error wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
-  std::string why = error.what();
+  std::string why = printable(error.what());
   if (app.get_subcommands().empty()) {
     const std::vector<std::string> words = app.remaining();
     why = words.empty() ? "a command is missing"
-                        : fmt::format("'{}' is not a command or option", words.front());
+                        : fmt::format("{} is not a command or option", in_quotes(words.front()));
   }
   return {ErrorCode::kUsage, "wrong usage", fmt::format("{} (see pellucid --help)", why)};
 }

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/text.h"
+
 namespace pellucid::cli {
 namespace {
 
@@ -32,8 +34,9 @@ Result<std::string> resolve_model(const std::string& model) {
   for (const std::string& path : {cached, cached + ".gguf"}) {
     if (exists(path)) return path;
   }
-  return Error{ErrorCode::kNotFound, fmt::format("no model '{}'", name),
-               fmt::format("it is neither a file nor in {} (`make models` fetches it)", model_cache())};
+  return Error{ErrorCode::kNotFound, fmt::format("no model {}", in_quotes(name, kWhole)),
+               fmt::format("it is neither a file nor in {} (`make models` fetches it)",
+                           in_quotes(model_cache(), kWhole))};
 }
 
 }  // namespace pellucid::cli

@@ -6,10 +6,12 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/text.h"
+
 namespace pellucid::cli {
 namespace {
 Error refused(const std::string& path) {
-  return {ErrorCode::kIo, fmt::format("cannot write '{}'", path), std::strerror(errno)};
+  return {ErrorCode::kIo, fmt::format("cannot write {}", in_quotes(path, kWhole)), std::strerror(errno)};
 }
 
 /// The file that a new one takes the place of: `path`, or what it leads to as a link; none where `path` has

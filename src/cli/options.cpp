@@ -14,6 +14,7 @@
 
 #include "base/mapped_file.h"
 #include "base/stopwatch.h"
+#include "base/text.h"
 #include "base/xxh64.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
@@ -265,8 +266,7 @@ Result<std::vector<int32_t>> parse_ids(const std::string& text) {
     int32_t id = 0;
     const auto [next, status] = std::from_chars(p, end, id);
     if (status != std::errc() || (next != end && std::strchr(", \t\r\n", *next) == nullptr)) {
-      return Error{ErrorCode::kUsage, "not a list of token ids",
-                   fmt::format("at '{}'", std::string(p, end).substr(0, 20))};
+      return Error{ErrorCode::kUsage, "not a list of token ids", "at " + in_quotes(std::string_view(p, end))};
     }
     ids.push_back(id);
     p = next;

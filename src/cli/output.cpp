@@ -1,7 +1,5 @@
 #include "cli/output.h"
 
-#include <fmt/format.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -41,18 +39,5 @@ InterruptFlag::InterruptFlag() {
 InterruptFlag::~InterruptFlag() { ::sigaction(SIGINT, &previous_, nullptr); }
 
 bool InterruptFlag::raised() const { return interrupted.load(std::memory_order_relaxed); }
-
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      line += fmt::format("\\x{:02x}", byte);
-    } else {
-      line += c;
-    }
-  }
-  return line;
-}
 
 }  // namespace pellucid::cli

@@ -33,7 +33,4 @@ class InterruptFlag {
   struct sigaction previous_ {};
 };
 
-/// `text` with line breaks and other control characters escaped: for messages of one line.
-std::string one_line(std::string_view text);
-
 }  // namespace pellucid::cli

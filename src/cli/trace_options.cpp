@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/stopwatch.h"
+#include "base/text.h"
 #include "cli/checks.h"
 #include "cli/model_path.h"
 #include "cli/token_text.h"
@@ -143,7 +144,8 @@ Result<LoadedEngine> load_recorded(const trace::Trace& trace, ModelOptions optio
   PELLUCID_TRY(gguf::File file, gguf::File::open(path));
   if (const uint64_t hash = trace::model_hash(file); hash != trace.model.hash) {
     return Error{ErrorCode::kBadTrace, "the model is another one",
-                 fmt::format("{} has the hash {:016x}, recorded is {:016x}", path, hash, trace.model.hash)};
+                 fmt::format("{} has the hash {:016x}, recorded is {:016x}", in_quotes(path, kWhole), hash,
+                             trace.model.hash)};
   }
   PELLUCID_TRY(const model::ArchSpec spec, model::describe(file));
   if (spec.n_vocab != trace.model.n_vocab || spec.n_ctx_train < trace.machine.n_ctx) {
@@ -165,7 +167,7 @@ void add_change_options(CLI::App& command, SamplingOptions& options) {
     for (const std::string& one : given) {
       const size_t at = one.find('=');
       if (at == std::string::npos)
-        throw CLI::ValidationError("--set", fmt::format("'{}' is not NAME=VALUE", one));
+        throw CLI::ValidationError("--set", fmt::format("{} is not NAME=VALUE", in_quotes(one)));
       options.given.emplace_back(one.substr(0, at), one.substr(at + 1));
     }
   };

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "base/text.h"
 #include "cli/explain_terms.h"
 #include "cli/json.h"
 #include "cli/settings_changes.h"
@@ -77,11 +78,11 @@ std::string head_of(const Trace& trace, const Branch& branch) {
     }
     if (!taken.empty()) what += " took " + quoted_token(taken, 24);
     parts.push_back(std::move(what));
-    for (std::string& change : branch_changes(branch, parent)) parts.push_back(one_line(change));
+    for (std::string& change : branch_changes(branch, parent)) parts.push_back(printable(change));
   }
   const size_t n = branch.steps.size();
   parts.push_back(fmt::format("{} {}", n, n == 1 ? "step" : "steps"));
-  parts.push_back(branch.end ? one_line(branch.end->finish_reason) : "stopped before its end");
+  parts.push_back(branch.end ? printable(branch.end->finish_reason) : "stopped before its end");
   return fmt::format("{}  {}", branch.id, fmt::join(parts, ", "));
 }
 

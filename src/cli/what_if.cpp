@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/terminal.h"
@@ -44,7 +45,7 @@ Result<int> run_what_if(const WhatIfCommand& command) {
   }
   PELLUCID_TRY(const trace::Trace trace, trace::read_trace(command.trace));
   if (trace.logits_path.empty() && !command.logits) {
-    return Error{ErrorCode::kBadTrace, fmt::format("trace {}", command.trace),
+    return Error{ErrorCode::kBadTrace, fmt::format("trace {}", in_quotes(command.trace, kWhole)),
                  "it was recorded without --trace-logits, and what-if starts from those"};
   }
   const std::string path = command.logits.value_or(logits_path(command.trace, trace));

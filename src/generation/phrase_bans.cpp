@@ -5,20 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "tokenizer/utf8_stream.h"
 
 namespace pellucid::generation {
 namespace {
 
 constexpr const char* kSetting = "setting ban_phrases";
-
-/// The beginning of a phrase, for an error.
-std::string shown(const std::string& phrase) {
-  constexpr size_t kLongest = 40;
-  tokenizer::Utf8Stream stream;  // a character that is cut is left out
-  return fmt::format("'{}{}'", stream.push(std::string_view(phrase).substr(0, kLongest)),
-                     phrase.size() > kLongest ? "..." : "");
-}
 
 /// Texts are UTF-8, where U+FFFD stands for bytes that are none.
 bool can_be_in_a_text(const std::string& phrase) {
@@ -36,7 +29,8 @@ Result<PhraseBans> PhraseBans::make(const sampling::Settings& settings, int firs
     n_bytes += phrase.size();
     if (phrase.empty()) return Error{ErrorCode::kUsage, kSetting, "a phrase is empty: every text holds it"};
     if (can_be_in_a_text(phrase)) continue;
-    return Error{ErrorCode::kUsage, kSetting, fmt::format("{} is not UTF-8, as texts are", shown(phrase))};
+    return Error{ErrorCode::kUsage, kSetting,
+                 fmt::format("{} is not UTF-8, as texts are", in_quotes(phrase))};
   }
   if (n_bytes > kMostBytes) {
     return Error{ErrorCode::kLimit, kSetting,
@@ -46,7 +40,7 @@ Result<PhraseBans> PhraseBans::make(const sampling::Settings& settings, int firs
   return PhraseBans(std::make_shared<const PhraseMatcher>(settings.ban_phrases, ignore_case), first);
 }
 
-std::string PhraseBans::shown_phrase() const { return shown(phrase_); }
+std::string PhraseBans::shown_phrase() const { return in_quotes(phrase_); }
 
 bool PhraseBans::begin(std::string_view characters, size_t n_given) {
   const bool clean = !push(0, characters, characters.size());

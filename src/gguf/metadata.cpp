@@ -8,13 +8,13 @@
 #include <string>
 #include <utility>
 
-#include "gguf/text.h"
+#include "base/text.h"
 
 namespace pellucid::gguf {
 namespace {
 
 Error bad_key(std::string_view key, std::string why) {
-  return {ErrorCode::kBadModel, "metadata key " + quoted(key), std::move(why)};
+  return {ErrorCode::kBadModel, "metadata key " + in_quotes(key), std::move(why)};
 }
 
 Error missing(std::string_view key) { return bad_key(key, "it is missing from the model file"); }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/text.h"
 #include "gguf/cursor.h"
-#include "gguf/text.h"
 
 namespace pellucid::gguf {
 namespace {
@@ -167,7 +167,7 @@ Result<std::string_view> Parser::name(uint64_t max_bytes, std::string_view field
   if (text.empty()) return field_error(ErrorCode::kBadModel, field, at, "it is empty");
   const auto refused = std::find_if(text.begin(), text.end(), [](char c) { return c < 0x20 || c > 0x7E; });
   if (refused == text.end()) return text;
-  return field_error(ErrorCode::kBadModel, field, at, quoted(text) + " is not printable ASCII");
+  return field_error(ErrorCode::kBadModel, field, at, in_quotes(text) + " is not printable ASCII");
 }
 
 Result<void> Parser::metadata() {
@@ -178,7 +178,7 @@ Result<void> Parser::metadata() {
     const std::string_view key = parsed.value().key;
     if (file_.metadata_.add(std::move(parsed).value())) continue;
     return field_error(ErrorCode::kBadModel, fmt::format("metadata entry {}, key", i), at,
-                       quoted(key) + " is there twice");
+                       in_quotes(key) + " is there twice");
   }
   return {};
 }
@@ -186,9 +186,9 @@ Result<void> Parser::metadata() {
 Result<Entry> Parser::entry() {
   PELLUCID_TRY(const std::string_view key, name(kMaxKeyBytes, "key"));
   auto type = value_type("value type");
-  if (!type.ok()) return within(quoted(key), type.error());
+  if (!type.ok()) return within(in_quotes(key), type.error());
   auto parsed = value(type.value());
-  if (!parsed.ok()) return within(quoted(key), parsed.error());
+  if (!parsed.ok()) return within(in_quotes(key), parsed.error());
   return Entry{key, type.value(), std::move(parsed).value()};
 }
 
@@ -294,9 +294,9 @@ Result<void> Parser::tensor_record() {
   Tensor tensor{};
   PELLUCID_TRY(tensor.name, name(kMaxTensorNameBytes, "name"));
   if (!file_.index_.emplace(tensor.name, file_.tensors_.size()).second) {
-    return field_error(ErrorCode::kBadModel, "name", at, quoted(tensor.name) + " is there twice");
+    return field_error(ErrorCode::kBadModel, "name", at, in_quotes(tensor.name) + " is there twice");
   }
-  if (auto rest = shape(tensor); !rest.ok()) return within(quoted(tensor.name), rest.error());
+  if (auto rest = shape(tensor); !rest.ok()) return within(in_quotes(tensor.name), rest.error());
   return {};
 }
 
@@ -351,7 +351,7 @@ Result<void> Parser::tensor_data() {
     Tensor& tensor = file_.tensors_[place.tensor];
     const auto refused = [&](std::string_view why) {
       return Error{ErrorCode::kBadModel, "cannot read the model",
-                   fmt::format("tensor {}, {}, {}", place.tensor, quoted(tensor.name), why)};
+                   fmt::format("tensor {}, {}, {}", place.tensor, in_quotes(tensor.name), why)};
     };
     if (place.offset % alignment_ != 0) {
       return refused(
@@ -374,8 +374,8 @@ Result<void> Parser::no_overlap() {
     // No overflow: tensor_data() found both ends inside the file.
     if (before.offset + before.bytes <= places_[i].offset) continue;
     return Error{ErrorCode::kBadModel, "cannot read the model",
-                 fmt::format("tensors {} and {} overlap", quoted(file_.tensors_[before.tensor].name),
-                             quoted(file_.tensors_[places_[i].tensor].name))};
+                 fmt::format("tensors {} and {} overlap", in_quotes(file_.tensors_[before.tensor].name),
+                             in_quotes(file_.tensors_[places_[i].tensor].name))};
   }
   return {};
 }
@@ -386,7 +386,7 @@ Result<File> File::open(const std::string& path) {
   PELLUCID_TRY(MappedFile mapping, MappedFile::open(path));
   auto parsed = parse(mapping.bytes());
   if (!parsed.ok()) {
-    return Error{parsed.error().code, fmt::format("cannot read the model '{}'", printable(path)),
+    return Error{parsed.error().code, fmt::format("cannot read the model {}", in_quotes(path, kWhole)),
                  parsed.error().why};
   }
   File file = std::move(parsed).value();

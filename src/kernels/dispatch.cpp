@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/cpu.h"
+#include "base/text.h"
 #include "kernels/table.h"
 
 namespace pellucid::kernels {
@@ -69,7 +70,7 @@ Result<const KernelTable*> choose_table() {
     if (table->name == wanted) return table;
     names += (names.empty() ? "" : ", ") + std::string(table->name);
   }
-  return Error{ErrorCode::kUsage, "PELLUCID_SIMD=" + std::string(wanted), "this machine runs " + names};
+  return Error{ErrorCode::kUsage, "PELLUCID_SIMD " + in_quotes(wanted), "this machine runs " + names};
 }
 
 }  // namespace pellucid::kernels

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "gguf/text.h"
+#include "base/text.h"
 
 namespace pellucid::model {
 namespace {
@@ -29,7 +29,7 @@ Result<ArchSpec> describe(const gguf::File& file) {
     supported += fmt::format("{}{}", supported.empty() ? "" : ", ", architecture.name);
   }
   return Error{ErrorCode::kUnsupported, "unsupported architecture",
-               fmt::format("{} (supported: {})", gguf::quoted(name), supported)};
+               fmt::format("{} (supported: {})", in_quotes(name), supported)};
 }
 
 }  // namespace pellucid::model

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "gguf/text.h"
+#include "base/text.h"
 
 namespace pellucid::model {
 namespace {
@@ -74,9 +74,9 @@ Result<RopeSpec> Hyperparameters::rope(int head_dim) const {
     rope.scaling = RopeScaling::kLinear;
     PELLUCID_TRY(rope.factor, number_or("rope.scaling.factor", kMinRopeFactor, kMaxRopeFactor, 1.0f));
   } else if (scaling != "none") {
-    return Error{ErrorCode::kUnsupported, fmt::format("cannot use '{}'", full("rope.scaling.type")),
-                 fmt::format("{} is not supported (supported: none, linear, rope_freqs.weight)",
-                             gguf::quoted(scaling))};
+    return Error{
+        ErrorCode::kUnsupported, fmt::format("cannot use '{}'", full("rope.scaling.type")),
+        fmt::format("{} is not supported (supported: none, linear, rope_freqs.weight)", in_quotes(scaling))};
   }
   if (file_->find_tensor("rope_freqs.weight") != nullptr) rope.scaling = RopeScaling::kFactors;
   return rope;

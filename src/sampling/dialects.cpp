@@ -9,6 +9,8 @@
 
 #include "sampling/registry.h"
 
+#include "base/text.h"
+
 namespace pellucid::sampling {
 namespace {
 
@@ -97,7 +99,7 @@ Result<Dialect> find_dialect(std::string_view name) {
       names += dialect.name;
     }
     return Error{ErrorCode::kUsage, "setting dialect",
-                 fmt::format("'{}' is not one of {}", name.substr(0, 40), names)};
+                 fmt::format("{} is not one of {}", in_quotes(name), names)};
   }
   return *found;
 }

@@ -10,6 +10,8 @@
 #include <optional>
 #include <type_traits>
 
+#include "base/text.h"
+
 namespace pellucid::sampling {
 namespace {
 
@@ -19,10 +21,8 @@ template <typename T>
 concept Number = std::is_same_v<T, double> || std::is_same_v<T, int32_t>;
 
 Error refused(const SettingRow& setting, std::string_view value) {
-  constexpr size_t kLongest = 40;
   return {ErrorCode::kUsage, fmt::format("setting {}", setting.name),
-          fmt::format("'{}{}' is not {}", value.substr(0, kLongest), value.size() > kLongest ? "..." : "",
-                      range_text(setting))};
+          fmt::format("{} is not {}", in_quotes(value), range_text(setting))};
 }
 
 bool in_range(double value, const SettingRow& setting) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/text.h"
 #include "sampling/registry.h"
 
 namespace pellucid::sampling {
@@ -12,11 +13,6 @@ namespace {
 
 Error refused(std::string_view name, std::string why) {
   return {ErrorCode::kUsage, fmt::format("setting {}", name), std::move(why)};
-}
-
-std::string quoted(std::string_view text) {
-  constexpr size_t kLongest = 40;
-  return fmt::format("'{}{}'", text.substr(0, kLongest), text.size() > kLongest ? "..." : "");
 }
 
 std::string stage_names() {
@@ -36,7 +32,7 @@ Result<std::vector<StageId>> parse_order(std::string_view text) {
     const StageRow* stage = find_stage(name);
     if (stage == nullptr) {
       return refused("order",
-                     fmt::format("{} is not a stage; the stages are {}", quoted(name), stage_names()));
+                     fmt::format("{} is not a stage; the stages are {}", in_quotes(name), stage_names()));
     }
     order.push_back(stage->id);
     text.remove_prefix(std::min(length + 1, text.size()));
@@ -126,7 +122,7 @@ Result<void> set(Settings& settings, std::string_view name, std::string_view tex
     return {};
   }
   const SettingRow* setting = find_setting(name);
-  if (setting == nullptr) return refused(quoted(name), "there is no such setting");
+  if (setting == nullptr) return refused(in_quotes(name), "there is no such setting");
   return set_value(settings, *setting, text);
 }
 

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-#include "gguf/text.h"
+#include "base/text.h"
 #include "tokenizer/utf8.h"
 
 namespace pellucid::tokenizer {
@@ -144,7 +144,7 @@ Result<Pretokenizer> Pretokenizer::from(std::string_view name) {
     return pretokenizer;
   }
   return Error{ErrorCode::kUnsupported, "reading tokenizer.ggml.pre",
-               fmt::format("pre-tokenizer {} is not one of: {}", gguf::quoted(name), known)};
+               fmt::format("pre-tokenizer {} is not one of: {}", in_quotes(name), known)};
 }
 
 Result<std::vector<std::string_view>> Pretokenizer::split(std::string_view text) const {

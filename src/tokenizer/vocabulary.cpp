@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "gguf/text.h"
+#include "base/text.h"
 
 namespace pellucid::tokenizer {
 
@@ -33,7 +33,7 @@ Result<void> read_algorithm(const gguf::Metadata& metadata, Vocabulary& vocabula
     vocabulary.algorithm = Algorithm::kSpmBpe;
   } else {
     return Error{ErrorCode::kUnsupported, fmt::format("reading {}", key("model")),
-                 fmt::format("tokenizer model {} is not one of: gpt2, llama", gguf::quoted(model))};
+                 fmt::format("tokenizer model {} is not one of: gpt2, llama", in_quotes(model))};
   }
   return {};
 }

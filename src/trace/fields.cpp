@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/text.h"
+
 namespace pellucid::trace {
 namespace {
 
@@ -27,8 +29,8 @@ std::optional<double> number_of(const json::value& value) {
 /// A value as a message shows it.
 std::string shown(const json::value& value) {
   constexpr size_t kLongest = 40;
-  std::string text = json::serialize(value);
-  if (text.size() <= kLongest) return text;
+  const std::string text = json::serialize(value);
+  if (text.size() <= kLongest) return printable(text);
   return value.is_object() ? "an object" : value.is_array() ? "a list" : "a long text";
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
 #include "base/xxh64.h"
 #include "kernels/packed.h"
 
@@ -60,11 +61,12 @@ Result<LogitsFile> LogitsFile::open(const std::string& path, int n_vocab, Logits
 Result<std::span<const float>> LogitsFile::row(const LogitsPlace& place) const {
   const size_t row_bytes = n_vocab_ * bytes_of(type_);
   if (place.row >= file_.bytes().size() / row_bytes) {
-    return Error{ErrorCode::kBadTrace, path_, fmt::format("there is no row {}", place.row)};
+    return Error{ErrorCode::kBadTrace, in_quotes(path_, kWhole),
+                 fmt::format("there is no row {}", place.row)};
   }
   const std::span<const std::byte> bytes = file_.bytes().subspan(place.row * row_bytes, row_bytes);
   if (xxh64(bytes) != place.hash) {
-    return Error{ErrorCode::kBadTrace, path_,
+    return Error{ErrorCode::kBadTrace, in_quotes(path_, kWhole),
                  fmt::format("row {} is not the one that the trace recorded", place.row)};
   }
   // A mapping begins at a page, and rows are whole numbers.

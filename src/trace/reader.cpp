@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/text.h"
 #include "base/xxh64.h"
 #include "sampling/chain.h"
 #include "trace/fields.h"
@@ -35,8 +36,7 @@ void check_version(Fields& header) {
   const bool good = std::sscanf(version.c_str(), "%9d.%9d%n", &major, &minor, &used) == 2 &&
                     static_cast<size_t>(used) == version.size();
   if (!good || major != kMajor) {
-    header.refuse(
-        fmt::format("version is '{}', and this pellucid reads {}.x", version.substr(0, 20), kMajor));
+    header.refuse(fmt::format("version is {}, and this pellucid reads {}.x", in_quotes(version), kMajor));
   }
 }
 
@@ -432,12 +432,13 @@ Result<Trace> read_trace(const std::string& path) {
   const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
   if (!file) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return Error{code, fmt::format("cannot open the trace {}", path), std::strerror(errno)};
+    return Error{code, fmt::format("cannot open the trace {}", in_quotes(path, kWhole)),
+                 std::strerror(errno)};
   }
   auto trace = read_lines(file.get());
   if (trace.ok()) return trace;
   Error error = trace.error();
-  error.what = fmt::format("trace {}, {}", path, error.what);
+  error.what = fmt::format("trace {}, {}", in_quotes(path, kWhole), error.what);
   return error;
 }
 

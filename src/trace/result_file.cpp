@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/text.h"
+
 namespace pellucid::trace {
 namespace {
 
@@ -18,7 +20,7 @@ constexpr mode_t kMode = 0666;
 
 Error failed(const std::string& path) {
   const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return {code, fmt::format("cannot write {}", path), std::strerror(errno)};
+  return {code, fmt::format("cannot write {}", in_quotes(path, kWhole)), std::strerror(errno)};
 }
 
 }  // namespace

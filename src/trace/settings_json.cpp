@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/text.h"
 #include "sampling/registry.h"
 
 namespace pellucid::trace {
@@ -105,8 +106,8 @@ Result<sampling::Settings> settings_from_json(const json::object& object, sampli
     const std::optional<std::string> text =
         is_text(name) && !value.is_string() ? std::optional(json::serialize(value)) : text_of(value);
     if (!text) {
-      return Error{ErrorCode::kUsage, fmt::format("setting {}", std::string_view(name)),
-                   fmt::format("{} is not a value for it", json::serialize(value).substr(0, 40))};
+      return Error{ErrorCode::kUsage, fmt::format("setting {}", printable(name, 80)),
+                   fmt::format("{} is not a value for it", in_quotes(json::serialize(value)))};
     }
     PELLUCID_CHECK(sampling::set(settings, name, *text));
   }

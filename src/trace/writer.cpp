@@ -4,6 +4,7 @@
 
 #include "base/mapped_file.h"
 #include "base/stopwatch.h"
+#include "base/text.h"
 #include "trace/records.h"
 #include "trace/step.h"
 
@@ -17,7 +18,7 @@ std::string_view line_end(std::byte last) { return last == std::byte{'\n'} ? "" 
 
 Result<void> locked(ResultFile& file, const std::string& path) {
   if (file.lock()) return {};
-  return Error{ErrorCode::kIo, fmt::format("cannot write {}", path), "another program is writing it"};
+  return Error{ErrorCode::kIo, fmt::format("cannot write {}", in_quotes(path, kWhole)), "another program is writing it"};
 }
 
 }  // namespace

@@ -337,6 +337,27 @@ def test_what_is_no_count_is_refused_in_plain_words(options, value):
         assert said and said[1] == name and said[2] in (value, *value.split(",")), ended
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("generate", "the", "--top-k", "7\n\x1b[31m"),
+        ("generate", "the", "--threads", "7\n\x1b[31m"),
+        ("generate", "the", "--dialect", "7\n\x1b[31m"),
+        ("generate", "the", "-m", "7\n\x1b[31m"),
+        ("explain", "--logits", "7\n\x1b[31m"),
+        ("detokenize", "7\n\x1b[31m"),
+        ("replay", "7\n\x1b[31m"),
+        ("7\n\x1b[31m",),
+    ],
+    ids=lambda words: "-".join(words[:-1]) or "none",
+)
+def test_a_value_in_an_error_is_quoted_on_one_line(words):
+    ended = pellucid(*words)
+    assert_refused(ended)
+    assert ended.err.count("\n") == 1 and ended.err.endswith("\n"), ended
+    assert r"\x1b[31m" in ended.err, ended
+
+
 def test_a_count_is_decimal(tiny):
     ended = pellucid("generate", "the", "-m", tiny, "-n", "010", "--ignore-eos", "--format", "json", "--seed", "1")
     assert len(json.loads(ended.out)["tokens"]) == 10

@@ -5,7 +5,9 @@
 #include <limits>
 #include <random>
 
+#include "fuzz_bytes.h"
 #include "sampling/chain.h"
+#include "sampling/dialects.h"
 #include "sampling/registry.h"
 
 namespace pellucid::sampling {
@@ -27,6 +29,29 @@ TEST(Settings, BadValuesAreRefusedWithNameValueAndRange) {
   for (const char* text : {"nan", "1.0001", "-0.5", "2", "inf"}) refused("top_p", text);
   for (const char* text : {"-1", "1.5", "99999999999", "nan", ""}) refused("top_k", text);
   for (const char* text : {"top_q", "top_k,top_k", ",", "temperature;top_k"}) refused("order", text);
+}
+
+TEST(Settings, WhatAnErrorQuotesIsOneShortLine) {
+  const std::string hostile = "7\n\x1b[31m\xff\u2028" + std::string(10'000, 'x');
+  const auto expect_proper = [](const Result<void>& status) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_TRUE(pellucid::test::proper(status.error(), {ErrorCode::kUsage})) << status.error().message();
+    EXPECT_LT(status.error().message().size(), 600U);
+    EXPECT_EQ(status.error().message().find('\xff'), std::string::npos);
+  };
+  for (const StageRow& stage : stages()) {
+    for (const SettingRow& setting : stage.settings) {
+      Settings settings;
+      const Result<void> status = set(settings, setting.name, hostile);
+      if (!status.ok()) expect_proper(status);  // any text may be a grammar, or a stop
+    }
+  }
+  Settings settings;
+  expect_proper(set(settings, "temperature", hostile));
+  expect_proper(set(settings, "order", hostile));
+  expect_proper(set(settings, hostile, "1"));
+  const Result<Dialect> dialect = find_dialect(hostile);
+  expect_proper(dialect.ok() ? Result<void>() : dialect.error());
 }
 
 TEST(Settings, AnUnknownNameIsNamed) {

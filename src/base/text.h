@@ -1,11 +1,11 @@
-// Strings that come from a file, made safe to print.
+// Strings that somebody else wrote, made safe to print.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
-namespace pellucid::gguf {
+namespace pellucid {
 
 inline constexpr size_t kWhole = static_cast<size_t>(-1);
 
@@ -14,7 +14,8 @@ inline constexpr size_t kWhole = static_cast<size_t>(-1);
 /// it is cut and ends in "...".
 std::string printable(std::string_view text, size_t max_characters = kWhole);
 
-/// printable() in single quotes, short enough for an error message.
-std::string quoted(std::string_view text);
+/// printable() in single quotes, as an error tells a value: what Error asks for is one line. A path is told
+/// whole (kWhole). Not `quoted`: where <iomanip> is known, a std::string would find that of std.
+std::string in_quotes(std::string_view text, size_t max_characters = 80);
 
-}  // namespace pellucid::gguf
+}  // namespace pellucid

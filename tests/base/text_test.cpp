@@ -1,9 +1,9 @@
-// Strings of a file made safe to print.
-#include "gguf/text.h"
+// Strings made safe to print, and values in errors.
+#include "base/text.h"
 
 #include <gtest/gtest.h>
 
-namespace pellucid::gguf {
+namespace pellucid {
 namespace {
 
 using namespace std::string_view_literals;
@@ -40,5 +40,18 @@ TEST(Printable, CutsAtCharacters) {
   EXPECT_EQ(printable("\u00fc\u00fc\u00fc", 2), "\u00fc\u00fc...");
 }
 
+TEST(Quoted, IsOneShortLine) {
+  EXPECT_EQ(in_quotes(""), "''");
+  EXPECT_EQ(in_quotes("a\nb\x1b"), "'a\\nb\\x1b'");
+  EXPECT_EQ(in_quotes(std::string(80, 'x')), "'" + std::string(80, 'x') + "'");
+  EXPECT_EQ(in_quotes(std::string(81, 'x')), "'" + std::string(80, 'x') + "...'");
+  EXPECT_EQ(in_quotes("\u00fc\u00fc\u00fc", 2), "'\u00fc\u00fc...'");  // no half of a character
+}
+
+TEST(Quoted, TellsAPathWhole) {
+  const std::string path(4000, '/');
+  EXPECT_EQ(in_quotes(path, kWhole), "'" + path + "'");
+}
+
 }  // namespace
-}  // namespace pellucid::gguf
+}  // namespace pellucid

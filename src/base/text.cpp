@@ -1,11 +1,11 @@
-#include "gguf/text.h"
+#include "base/text.h"
 
 #include <fmt/format.h>
 
 #include <cstdint>
 #include <iterator>
 
-namespace pellucid::gguf {
+namespace pellucid {
 namespace {
 
 struct CodePoint {
@@ -75,9 +75,8 @@ std::string printable(std::string_view text, size_t max_characters) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
-  constexpr size_t kErrorCharacters = 80;
-  return fmt::format("'{}'", printable(text, kErrorCharacters));
+std::string in_quotes(std::string_view text, size_t max_characters) {
+  return fmt::format("'{}'", printable(text, max_characters));
 }
 
-}  // namespace pellucid::gguf
+}  // namespace pellucid
