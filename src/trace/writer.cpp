@@ -18,7 +18,8 @@ std::string_view line_end(std::byte last) { return last == std::byte{'\n'} ? "" 
 
 Result<void> locked(ResultFile& file, const std::string& path) {
   if (file.lock()) return {};
-  return Error{ErrorCode::kIo, fmt::format("cannot write {}", in_quotes(path, kWhole)), "another program is writing it"};
+  return Error{ErrorCode::kIo, fmt::format("cannot write {}", in_quotes(path, kWhole)),
+               "another program is writing it"};
 }
 
 }  // namespace
