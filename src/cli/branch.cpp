@@ -114,8 +114,7 @@ bool in_place(const BranchCommand& command) {
 }
 
 /// Refuses an output that would be written over what the branch is made of.
-Result<void> check_output(const BranchCommand& command, const trace::Trace& trace,
-                          const std::string& model) {
+Result<void> check_output(const BranchCommand& command, const trace::Trace& trace, const std::string& model) {
   if (!command.output) return {};
   if (same_file(*command.output, model)) return refused("--output", "it is the model's file");
   return check_not_logits(*command.output, command.trace, trace);

@@ -7,9 +7,8 @@
 #include <string>
 #include <variant>
 
-#include "sampling/registry.h"
-
 #include "base/text.h"
+#include "sampling/registry.h"
 
 namespace pellucid::sampling {
 namespace {
