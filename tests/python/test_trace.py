@@ -444,7 +444,7 @@ def test_a_trace_that_is_being_written_gets_no_branch(model, tmp_path):
 def test_a_replay_is_of_every_branch(model, tmp_path):
     trace = record(model, tmp_path)
     good(pellucid("branch", trace, "--at", "20", "--seed", "1"))
-    assert "2 texts, 48 steps" in good(pellucid("replay", trace))
+    assert "2 texts, 28 steps" in good(pellucid("replay", trace))
     edited = records(trace)
     next(one for one in edited if one.get("branch") == 1 and "draw" in one)["draw"]["rank"] += 1
     rewrite(trace, edited)
