@@ -26,7 +26,8 @@ struct Places {
   std::array<uint8_t, kBlock> at;
   size_t n = 0;
 
-  [[nodiscard]] std::span<const uint8_t> all() const { return {at.data(), n}; }
+  [[nodiscard]] std::span<const uint8_t> all() const& { return {at.data(), n}; }
+  std::span<const uint8_t> all() && = delete;
 };
 
 /// Where a block of at most kBlock logits has one that is at least `floor`, and not -inf.

@@ -240,8 +240,8 @@ std::vector<uint64_t> Row::keys_from(float floor) const {
   for (size_t block = 0; block < maxima_.size(); ++block) {
     if (maxima_[block] < floor) continue;
     const std::span<const float> part = block_of(logits_, block);
-    for (const uint8_t i : reaching(part, floor).all())
-      keys.push_back(order_key(part[i], block * kBlock + i));
+    const Places places = reaching(part, floor);
+    for (const uint8_t i : places.all()) keys.push_back(order_key(part[i], block * kBlock + i));
   }
   if (!edits_.empty()) {
     std::erase_if(keys,
