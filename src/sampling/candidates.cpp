@@ -30,8 +30,6 @@ double joined(Lanes lanes) {
   return lanes[0];
 }
 
-bool better(const Edit& a, const Edit& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
-
 /// Logits by how far they are below the best: finer bins than a draw ever needs to look at more than a few
 /// thousand tokens in order.
 constexpr size_t kBins = 4096;
@@ -120,43 +118,45 @@ void Candidates::for_each_block(const F& f) const {
   });
 }
 
+/// The same of how far the logits are below the best.
+template <typename F>
+void Candidates::for_each_below(const F& f) const {
+  for_each_block([&, best = logits_.front()](std::span<double> logits) {
+    for (double& logit : logits) logit -= best;
+    f(logits);
+  });
+}
+
 /// The sum over all of what f makes of (logit - best logit), which it gets many at a time: by rank once they
 /// are cut, else by id in 16 lanes.
 template <typename F>
 double Candidates::sum_of(const F& f) const {
-  const double best = logits_.front();
-  const auto terms_of = [&](std::span<double> logits) {
-    for (double& logit : logits) logit -= best;
-    f(logits);
-  };
   if (cut_) {
     std::vector<double> terms = logits_;
-    terms_of(terms);
+    for (double& term : terms) term -= logits_.front();
+    f(terms);
     return std::accumulate(terms.begin(), terms.end(), 0.0);
   }
   Lanes lanes{};
-  for_each_block([&](std::span<double> logits) {
-    terms_of(logits);
-    add_to(lanes, logits);
+  for_each_below([&](std::span<double> below) {
+    f(below);
+    add_to(lanes, below);
   });
   return joined(lanes);
 }
 
 /// The totals.
 void Candidates::measure() const {
-  const double best = logits_.front();
   if (cut_) {
     const std::span<const double> all = weights();
     total_weight_ = std::accumulate(all.begin(), all.end(), 0.0);
     total_product_ = 0;
-    for (size_t i = 0; i < all.size(); ++i) total_product_ += all[i] > 0 ? all[i] * (logits_[i] - best) : 0;
+    for (size_t i = 0; i < all.size(); ++i)
+      total_product_ += all[i] > 0 ? all[i] * (logits_[i] - logits_.front()) : 0;
     return;
   }
   WeightSums sums;
-  for_each_block([&](std::span<double> logits) {
-    for (double& logit : logits) logit -= best;
-    add_weights(logits, sums);
-  });
+  for_each_below([&](std::span<double> below) { add_weights(below, sums); });
   total_weight_ = joined(sums.weights);
   total_product_ = joined(sums.products);
 }
@@ -175,11 +175,8 @@ double Candidates::divided(double logit) const {
 double Candidates::rough_total_weight() const {
   const double best = logits_.front();
   const double scale = divided(1);
-  const double plain = divided(row_->highest_plain());
-  double sum = 0;
-  if (plain != kMinusInfinity) {
-    sum = row_->rough_weight(static_cast<float>(scale)) * exp_nonpositive(plain - best);
-  }
+  double sum =
+      row_->rough_weight(static_cast<float>(scale)) * exp_nonpositive(divided(row_->highest_plain()) - best);
   for (const Edit& edit : row_->edits()) sum += exp_nonpositive(divided(edit.logit) - best);
   return sum;
 }
@@ -210,8 +207,7 @@ std::vector<Edit> Candidates::in_bin(size_t bin) const {
 std::optional<int32_t> Candidates::holder_of(double mass) const {
   std::vector<double> bins(kBins, 0.0);
   std::vector<double> weights;
-  for_each_block([&](std::span<double> below) {
-    for (double& logit : below) logit -= logits_.front();
+  for_each_below([&](std::span<double> below) {
     weights.assign(below.begin(), below.end());
     exp_nonpositive(weights);
     for (size_t i = 0; i < below.size(); ++i) bins[bin_of(below[i])] += weights[i];

@@ -121,6 +121,8 @@ class Candidates {
   template <typename F>
   void for_each_block(const F& f) const;
   template <typename F>
+  void for_each_below(const F& f) const;
+  template <typename F>
   [[nodiscard]] double sum_of(const F& f) const;
 
   mutable std::vector<int32_t> ids_;  // the best, as many as are ranked

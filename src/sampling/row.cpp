@@ -88,8 +88,6 @@ float rounded_down(double x) {
   return static_cast<double>(nearest) > x ? std::nextafter(nearest, kMinusInfinity) : nearest;
 }
 
-bool better(const Edit& a, const Edit& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
-
 }  // namespace
 
 Result<Row> Row::from(std::span<const float> logits) {

@@ -21,6 +21,11 @@ struct Edit {
   double logit;
 };
 
+/// The order of candidates: by logit descending, then by id ascending.
+inline bool better(const Edit& a, const Edit& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
+
 /// Bit i % 32 of word i / 32 is set for token i; those behind the last word are not in it.
 using TokenSet = std::vector<uint32_t>;
 

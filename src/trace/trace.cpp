@@ -56,10 +56,6 @@ std::vector<int32_t> tokens_of(const Trace& trace, int id) {
   return tokens;
 }
 
-bool is_conversation(const Trace& trace) {
-  return std::ranges::any_of(trace.branches, [](const Branch& one) { return one.prompt.has_value(); });
-}
-
 Result<const Branch*> find_branch(const Trace& trace, int id) {
   if (id >= 0 && static_cast<size_t>(id) < trace.branches.size()) {
     return &trace.branches[static_cast<size_t>(id)];

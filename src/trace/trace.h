@@ -158,9 +158,6 @@ PromptView prompt_of(const Trace& trace, int branch);
 /// Prompt and tokens of all steps of a branch's text.
 std::vector<int32_t> tokens_of(const Trace& trace, int branch);
 
-/// True where the trace is of a conversation: a turn has a prompt of its own.
-bool is_conversation(const Trace& trace);
-
 /// Errors: kUsage, with the branches there are.
 Result<const Branch*> find_branch(const Trace& trace, int id);
 
