@@ -10,34 +10,44 @@
 namespace pellucid::sampling {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kMinusInfinity = -kInfinity;
 constexpr float kLowest = std::numeric_limits<float>::lowest();
 constexpr double kLowestDouble = std::numeric_limits<double>::lowest();
-constexpr float kLargest = std::numeric_limits<float>::max();
 
 // Blocks are walked in kLanes independent lanes, which the compiler turns into vectors.
 
+/// Lanes by name, where the compiler has failed to see them in a loop.
+using Eight = float __attribute__((vector_size(8 * sizeof(float))));
+
 [[gnu::always_inline]] inline BlockScan scan_each(std::span<const float> logits) {
-  std::array<float, kLanes> maximum{};
-  std::array<float, kLanes> minimum{};
-  std::array<int32_t, kLanes> invalid{};
-  maximum.fill(kMinusInfinity);
-  const auto look = [&](size_t lane, float x) {
-    maximum[lane] = x > maximum[lane] ? x : maximum[lane];
-    minimum[lane] = x < minimum[lane] ? x : minimum[lane];
-    invalid[lane] |= x <= kLargest ? 0 : -1;
+  std::array<Eight, 2> maximum{Eight{} + kMinusInfinity, Eight{} + kMinusInfinity};
+  std::array<Eight, 2> zeros{};  // NaN once a logit isn't finite
+  const auto look = [&](const float* sixteen) {
+    for (size_t half = 0; half < 2; ++half) {
+      Eight x;
+      std::memcpy(&x, sixteen + half * 8, sizeof(x));
+      maximum[half] = x > maximum[half] ? x : maximum[half];
+      zeros[half] += x - x;
+    }
   };
-  size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) look(lane, logits[i + lane]);
+  const size_t whole = logits.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) look(&logits[i]);
+  if (whole < logits.size()) {
+    std::array<float, kLanes> rest{};
+    rest.fill(logits[whole]);
+    std::copy(logits.begin() + static_cast<ptrdiff_t>(whole), logits.end(), rest.begin());
+    look(rest.data());
   }
-  for (size_t lane = 0; i < logits.size(); ++i, ++lane) look(lane, logits[i]);
+  maximum[0] = maximum[0] > maximum[1] ? maximum[0] : maximum[1];
+  zeros[0] += zeros[1];
   BlockScan block;
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    block.maximum = std::max(block.maximum, maximum[lane]);
-    block.holds_masked |= minimum[lane] == kMinusInfinity;
-    block.holds_invalid |= invalid[lane] != 0;
+  float sum = 0;
+  for (size_t lane = 0; lane < 8; ++lane) {
+    block.maximum = std::max(block.maximum, maximum[0][lane]);
+    sum += zeros[0][lane];
   }
+  block.finite = sum == 0;
   return block;
 }
 
@@ -53,31 +63,32 @@ constexpr float kLargest = std::numeric_limits<float>::max();
   }
 }
 
-/// 2^y for y <= 0, within a relative 3e-6: 2^n times the polynomial of degree 4 that is nearest to 2^r on
-/// [-1/2, 1/2]. What is below -126 counts as -126: by bits, which rise as negative numbers fall.
-[[gnu::always_inline]] inline float rough_exp2(float y) {
-  constexpr float kRound = 0x1.8p23F;
-  y = std::bit_cast<float>(std::min(std::bit_cast<uint32_t>(y), std::bit_cast<uint32_t>(-126.0F)));
-  const float shifted = y + kRound;
-  const float r = y - (shifted - kRound);
-  float sum = 0.0095701021F;
-  sum = sum * r + 0.055917859F;
-  sum = sum * r + 0.24024744F;
-  sum = sum * r + 0.69312179F;
-  sum = sum * r + 0.99999928F;
-  return sum * std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127) << 23);
+/// 2^-y for y >= 0, within a relative 2^-13.5: 2^n times the polynomial of degree 3 that is nearest to 2^r on
+/// [-1/2, 1/2]. What is above 126 or negative counts as 126: by bits, where the sign comes first.
+[[gnu::always_inline]] inline float rough_exp2_minus(float y) {
+  constexpr float kRound = 0x1.8p23F + 127;  // leaves n + 127 in the low bits
+  y = std::bit_cast<float>(std::min(std::bit_cast<uint32_t>(y), std::bit_cast<uint32_t>(126.0F)));
+  const float shifted = kRound - y;
+  const float r = (kRound - shifted) - y;
+  float sum = 0.05517167F;
+  sum = sum * r + 0.24261113F;
+  sum = sum * r + 0.69326097F;
+  sum = sum * r + 0.99992806F;
+  return sum * std::bit_cast<float>(std::bit_cast<uint32_t>(shifted) << 23);
 }
 
-[[gnu::always_inline]] inline float add_rough(std::span<const float> block, float best, float scale) {
+[[gnu::always_inline]] inline float add_rough(std::span<const float> block, float limit, float scale) {
   constexpr float kLog2E = 1.44269504F;
   const float octaves = scale * kLog2E;
+  limit += 0.0F;  // so that what equals it is +0 below it, never -0
   std::array<float, kLanes> lanes{};
   size_t i = 0;
   for (; i + kLanes <= block.size(); i += kLanes) {
     for (size_t lane = 0; lane < kLanes; ++lane)
-      lanes[lane] += rough_exp2((block[i + lane] - best) * octaves);
+      lanes[lane] += rough_exp2_minus((limit - block[i + lane]) * octaves);
   }
-  for (size_t lane = 0; i < block.size(); ++i, ++lane) lanes[lane] += rough_exp2((block[i] - best) * octaves);
+  for (size_t lane = 0; i < block.size(); ++i, ++lane)
+    lanes[lane] += rough_exp2_minus((limit - block[i]) * octaves);
   float sum = 0;
   for (const float lane : lanes) sum += lane;
   return sum;
@@ -107,7 +118,7 @@ constexpr float kLargest = std::numeric_limits<float>::max();
 struct Loops {
   BlockScan (*scan)(std::span<const float> block);
   void (*find)(std::span<const float> block, float floor, Places& places);
-  float (*rough_weight)(std::span<const float> block, float best, float scale);
+  float (*rough_weight)(std::span<const float> block, float limit, float scale);
   void (*exp)(std::span<double> values);
   void (*add_weights)(std::span<const double> below, WeightSums& sums);
 };
@@ -118,7 +129,7 @@ using ConstDoubles = std::span<const double>;
 
 BlockScan scan_baseline(Floats block) { return scan_each(block); }
 void find_baseline(Floats block, float floor, Places& places) { find_each(block, floor, places); }
-float rough_baseline(Floats block, float best, float scale) { return add_rough(block, best, scale); }
+float rough_baseline(Floats block, float limit, float scale) { return add_rough(block, limit, scale); }
 void exp_baseline(Doubles values) { exp_each(values); }
 void add_baseline(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
 constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_baseline, add_baseline};
@@ -128,8 +139,8 @@ constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_base
 [[gnu::target("avx2")]] void find_avx2(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx2")]] float rough_avx2(Floats block, float best, float scale) {
-  return add_rough(block, best, scale);
+[[gnu::target("avx2")]] float rough_avx2(Floats block, float limit, float scale) {
+  return add_rough(block, limit, scale);
 }
 [[gnu::target("avx2")]] void exp_avx2(Doubles values) { exp_each(values); }
 [[gnu::target("avx2")]] void add_avx2(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
@@ -139,8 +150,8 @@ constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void find_avx512(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx512f,avx512dq,avx512vl")]] float rough_avx512(Floats block, float best, float scale) {
-  return add_rough(block, best, scale);
+[[gnu::target("avx512f,avx512dq,avx512vl")]] float rough_avx512(Floats block, float limit, float scale) {
+  return add_rough(block, limit, scale);
 }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void exp_avx512(Doubles values) { exp_each(values); }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void add_avx512(ConstDoubles below, WeightSums& sums) {
@@ -172,8 +183,8 @@ Places reaching(std::span<const float> block, float floor) {
   return places;
 }
 
-float rough_weight(std::span<const float> block, float best, float scale) {
-  return loops().rough_weight(block, best, scale);
+float rough_weight(std::span<const float> block, float limit, float scale) {
+  return loops().rough_weight(block, limit, scale);
 }
 
 void exp_nonpositive(std::span<double> values) { loops().exp(values); }

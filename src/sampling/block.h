@@ -14,8 +14,7 @@ inline constexpr size_t kBlock = 256;
 
 struct BlockScan {
   float maximum = -std::numeric_limits<float>::infinity();
-  bool holds_masked = false;   // some logit is -inf
-  bool holds_invalid = false;  // some logit is NaN or +inf
+  bool finite = true;  // all of its logits
 };
 
 /// Of at most kBlock logits.
@@ -47,12 +46,12 @@ struct WeightSums {
 /// Adds the terms of logits that are this far below the best, all <= 0.
 void add_weights(std::span<const double> below, WeightSums& sums);
 
-/// The sum of exp((logit - best) * scale) over a block of at most kBlock logits, none above `best`, in
-/// float32. Where the weights of `n` logits, the best among them, are summed that way, the whole is within a
-/// relative kRoughError of the truth if n < 2^31: an exponent y has a relative error of 5 * 2^-24 at most,
-/// and |y| in the mean, weighted by exp(y), is at most ln n < 21.5 (entropy); exp itself and the sums add
-/// 2^-18.
-float rough_weight(std::span<const float> block, float best, float scale);
-inline constexpr double kRoughError = 0x1p-15;
+/// The sum of exp((logit - limit) * scale) over those of at most kBlock logits that are not above `limit`, in
+/// float32. Of n < 2^31 logits summed that way, the whole is within kRoughError * (1 + the truth) of the truth:
+/// an exponent y has a relative error of 5 * 2^-24 at most, and |y| in the mean, weighted by exp(y) and with
+/// one more logit at the limit, is at most ln n < 21.5 (entropy); exp itself is within 2^-13.5, and what is
+/// excluded or as good as nothing counts as 2^-126.
+float rough_weight(std::span<const float> block, float limit, float scale);
+inline constexpr double kRoughError = 0x1p-13;
 
 }  // namespace pellucid::sampling

@@ -30,35 +30,42 @@ double joined(Lanes lanes) {
   return lanes[0];
 }
 
-/// Logits by how far they are below the best: finer bins than a draw ever needs to look at more than a few
-/// thousand tokens in order.
-constexpr size_t kBins = 4096;
-size_t bin_of(double below) {
-  constexpr double kPerNat = 64;
-  return static_cast<size_t>(std::min(-below * kPerNat, static_cast<double>(kBins - 1)));
-}
-
 }  // namespace
 
 Candidates::Candidates(Row row) : standing_(row.standing()) {
-  // Half as many as the row has blocks: then most blocks aren't even looked into.
-  const size_t first = std::clamp<size_t>(row.vocabulary() / kBlock / 2, 64, 512);
+  // So few that most of the row's blocks aren't even looked into.
+  const size_t first = std::clamp<size_t>(row.vocabulary() / kBlock / 8, 64, 512);
   row_ = std::make_shared<const Row>(std::move(row));
-  rank_to(std::min(first, standing_));
+  take(row_->select({.best = std::min(first, standing_)}));
 }
 
-/// Ranks n at least: much more than before, so that a walk down the ranks sorts few times.
-void Candidates::rank_to(size_t n) const {
-  constexpr size_t kGrowth = 16;
-  while (row_ && ids_.size() < n) {
-    const size_t wanted = std::max(n, kGrowth * ids_.size());
-    Selection selection = row_->select({.best = std::min(wanted, standing_)});
-    for (double& logit : selection.logits) logit = divided(logit);
-    ids_ = std::move(selection.ids);
-    logits_ = std::move(selection.logits);
-    weights_.clear();
-    if (ids_.size() == standing_) leave_row();
+/// As the best of the row.
+void Candidates::take(Selection selection) const {
+  reach_ = selection.logits.front() - selection.logits.back();
+  for (double& logit : selection.logits) logit = divided(logit);
+  ids_ = std::move(selection.ids);
+  logits_ = std::move(selection.logits);
+  weights_.clear();
+  if (ids_.size() == standing_) leave_row();
+}
+
+/// Ranks all that are no further below the best of the row than this.
+void Candidates::rank_within(double reach) const {
+  Selection selection = row_->select({.below = reach});
+  const double floor = selection.logits.front() - reach;
+  while (selection.logits.back() < floor) {  // what was edited is always there
+    selection.logits.pop_back();
+    selection.ids.pop_back();
   }
+  take(std::move(selection));
+  reach_ = std::max(reach_, reach);
+}
+
+void Candidates::rank_more() const { rank_within(1.25 * reach_ + 2 / divided(1)); }
+
+void Candidates::rank_to(size_t n) const {
+  if (row_ && ids_.size() < n && n == standing_) rank_within(std::numeric_limits<double>::infinity());
+  while (row_ && ids_.size() < n) rank_more();
 }
 
 void Candidates::leave_row() const {
@@ -172,58 +179,29 @@ double Candidates::divided(double logit) const {
   return logit;
 }
 
-double Candidates::rough_total_weight() const {
-  const double best = logits_.front();
-  const double scale = divided(1);
-  double sum =
-      row_->rough_weight(static_cast<float>(scale)) * exp_nonpositive(divided(row_->highest_plain()) - best);
-  for (const Edit& edit : row_->edits()) sum += exp_nonpositive(divided(edit.logit) - best);
+/// Of those that are ranked and above `limit` in the row, and of those that are edited and not.
+double Candidates::known_weight(double limit) const {
+  double sum = 0;
+  for (size_t rank = 0; logits_[rank] > logits_.back(); ++rank) sum += weight(rank);
+  for (const Edit& edit : row_->edits()) {
+    if (edit.logit <= limit) sum += exp_nonpositive(divided(edit.logit) - logits_.front());
+  }
   return sum;
 }
 
 Candidates::Bounds Candidates::total_weight_bounds() const {
   constexpr double kLargest = 1e8;  // in float64, such logits are still known to 2^-26
-  if (total_weight_ != 0 || !row_ || std::abs(divided(row_->highest_plain())) > kLargest) {
+  if (total_weight_ != 0 || !row_ || divided(1) > kLargest || std::abs(logits_.front()) > kLargest) {
     return {total_weight(), total_weight()};
   }
-  const double rough = rough_total_weight();
-  return {rough * (1 - kRoughError), rough * (1 + kRoughError)};
-}
-
-/// In order of rank.
-std::vector<Edit> Candidates::in_bin(size_t bin) const {
-  std::vector<Edit> found;
-  int32_t id = 0;
-  for_each_block([&](std::span<const double> logits) {
-    for (const double logit : logits) {
-      if (bin_of(logit - logits_.front()) == bin && logit != kMinusInfinity) found.push_back({id, logit});
-      ++id;
-    }
-  });
-  std::sort(found.begin(), found.end(), better);
-  return found;
-}
-
-std::optional<int32_t> Candidates::holder_of(double mass) const {
-  std::vector<double> bins(kBins, 0.0);
-  std::vector<double> weights;
-  for_each_below([&](std::span<double> below) {
-    weights.assign(below.begin(), below.end());
-    exp_nonpositive(weights);
-    for (size_t i = 0; i < below.size(); ++i) bins[bin_of(below[i])] += weights[i];
-  });
-  // Of n numbers, sums in any two orders differ by less than this.
-  const double open = static_cast<double>(size() + 4) * 0x1p-52 * total_weight();
-  double sum = 0;
-  size_t bin = 0;
-  while (bin + 1 < kBins && sum + bins[bin] <= mass) sum += bins[bin++];
-  if (mass - sum < open && sum > 0) return std::nullopt;
-  for (const Edit& one : in_bin(bin)) {
-    sum += exp_nonpositive(one.logit - logits_.front());
-    if (sum > mass + open) return one.id;
-    if (sum > mass - open) break;
-  }
-  return std::nullopt;
+  const double last = row_->logit(ids_.back());
+  const float limit = rounded_down(last);
+  const double unit = exp_nonpositive(divided(limit) - logits_.front());
+  const double rough = row_->rough_weight(limit, static_cast<float>(divided(1)));
+  const double total = known_weight(last) + rough * unit;
+  // Sums of n numbers in any two orders differ by less than n * 2^-52 of them.
+  const double open = kRoughError * (rough + 1) * unit + static_cast<double>(size() + 4) * 0x1p-52 * total;
+  return {total - open, total + open};
 }
 
 /// Without ranking more of a row than is ranked already.

@@ -43,21 +43,19 @@ class Candidates {
   [[nodiscard]] double weight(size_t rank) const;
   [[nodiscard]] double total_weight() const;
 
-  /// What total_weight() is between, for who can do with less: where it isn't known yet and takes a whole
-  /// Row, float32 sums of that.
+  /// What total_weight() is between: where it isn't known yet, float32 sums tell it of those that are not
+  /// ranked, so that it is the narrower the more are.
   struct Bounds {
     double low;
     double high;
   };
   [[nodiscard]] Bounds total_weight_bounds() const;
 
-  /// Whose weight holds the place `mass` of them all laid end to end, most likely first; found without
-  /// ranking all. None where it is so near an end of that weight that sums in the order of ranks might tell
-  /// otherwise.
-  [[nodiscard]] std::optional<int32_t> holder_of(double mass) const;
-
   /// How many ranks cost nothing to ask for.
   [[nodiscard]] size_t ranked() const { return ids_.size(); }
+
+  /// Makes ranked() larger by those that are not much less likely. There must be some that are not ranked.
+  void rank_more() const;
 
   /// weight(rank) / total_weight().
   [[nodiscard]] double probability(size_t rank) const { return weight(rank) / total_weight(); }
@@ -113,11 +111,12 @@ class Candidates {
   void order();
   void forget_weights();
   void measure() const;
+  void take(Selection selection) const;
+  void rank_within(double reach) const;
   void rank_to(size_t n) const;
   void leave_row() const;
   [[nodiscard]] double divided(double logit) const;
-  [[nodiscard]] double rough_total_weight() const;
-  [[nodiscard]] std::vector<Edit> in_bin(size_t bin) const;
+  [[nodiscard]] double known_weight(double limit) const;
   template <typename F>
   void for_each_block(const F& f) const;
   template <typename F>
@@ -131,6 +130,7 @@ class Candidates {
   size_t least_ = 1;
   bool cut_ = false;                        // by a stage
   mutable std::shared_ptr<const Row> row_;  // while not all are ranked
+  mutable double reach_ = 0;                // of those that are ranked, below the best in the row
   mutable std::vector<double> divisors_;    // of the row's logits
   mutable std::vector<double> weights_;     // empty, or exp(logits_[i] - logits_[0])
   mutable double total_weight_ = 0;         // 0 until it is asked for

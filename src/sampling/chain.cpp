@@ -148,7 +148,7 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
                               const State& state, WatchedBest* watched) {
   PELLUCID_CHECK(check_for(settings, logits.size()));
-  const StageInput input{settings, context, state, logits.size()};
+  const StageInput input{settings, context, state, logits.size(), watched != nullptr};
   ChainResult result;
   std::span<const StageId> rest = settings.order;
   std::vector<float> guided;

@@ -22,9 +22,10 @@ std::span<const float> block_of(std::span<const float> row, size_t index) {
   return row.subspan(begin, std::min(kBlock, row.size() - begin));
 }
 
+bool is_invalid(float logit) { return !(logit <= std::numeric_limits<float>::max()); }
+
 Error invalid_logit(std::span<const float> row) {
-  const auto bad =
-      std::find_if(row.begin(), row.end(), [](float x) { return !(x <= std::numeric_limits<float>::max()); });
+  const auto bad = std::find_if(row.begin(), row.end(), is_invalid);
   return {ErrorCode::kNumeric, "cannot sample",
           fmt::format("the logit of token {} is {}", bad - row.begin(), *bad != *bad ? "NaN" : "+infinity")};
 }
@@ -82,13 +83,12 @@ void sort_keys(std::vector<uint64_t>& keys, size_t limit) {
   }
 }
 
-/// The largest float that isn't above x.
+}  // namespace
+
 float rounded_down(double x) {
   const auto nearest = static_cast<float>(x);
   return static_cast<double>(nearest) > x ? std::nextafter(nearest, kMinusInfinity) : nearest;
 }
-
-}  // namespace
 
 Result<Row> Row::from(std::span<const float> logits) {
   if (logits.empty()) return Error{ErrorCode::kNumeric, "cannot sample", "there are no logits"};
@@ -114,10 +114,10 @@ Result<void> Row::scan() {
   for (size_t i = 0; i < maxima_.size(); ++i) {
     const std::span<const float> part = block_of(logits_, i);
     const BlockScan block = sampling::scan(part);
-    if (block.holds_invalid) return invalid_logit(logits_);
-    if (block.holds_masked)
-      standing_ -= static_cast<size_t>(std::count(part.begin(), part.end(), kMinusInfinity));
     maxima_[i] = block.maximum;
+    if (block.finite) continue;
+    if (std::any_of(part.begin(), part.end(), is_invalid)) return invalid_logit(logits_);
+    standing_ -= static_cast<size_t>(std::count(part.begin(), part.end(), kMinusInfinity));
   }
   return {};
 }
@@ -199,18 +199,15 @@ void Row::rescan_edited_blocks() {
       [this](size_t block, std::span<const float> plain) { maxima_[block] = sampling::scan(plain).maximum; });
 }
 
-float Row::highest_plain() const { return *std::max_element(maxima_.begin(), maxima_.end()); }
-
-double Row::rough_weight(float scale) const {
-  const float best = highest_plain();
+double Row::rough_weight(float limit, float scale) const {
   double sum = 0;
   size_t next = 0;
   const auto add_until = [&](size_t end) {
-    for (; next < end; ++next) sum += sampling::rough_weight(block_of(logits_, next), best, scale);
+    for (; next < end; ++next) sum += sampling::rough_weight(block_of(logits_, next), limit, scale);
   };
   for_each_edited_block([&](size_t block, std::span<const float> plain) {
     add_until(block);
-    sum += sampling::rough_weight(plain, best, scale);
+    sum += sampling::rough_weight(plain, limit, scale);
     ++next;
   });
   add_until(maxima_.size());
@@ -218,7 +215,7 @@ double Row::rough_weight(float scale) const {
 }
 
 double Row::highest() const {
-  double highest = highest_plain();
+  double highest = *std::max_element(maxima_.begin(), maxima_.end());
   for (const Edit& edit : edits_) highest = std::max(highest, edit.logit);
   return highest;
 }

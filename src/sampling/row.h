@@ -60,6 +60,9 @@ struct Enough {
   [[nodiscard]] bool all() const { return best == 0 && below == std::numeric_limits<double>::infinity(); }
 };
 
+/// The largest float that isn't above x.
+float rounded_down(double x);
+
 /// Logits worth considering, ordered by logit descending, then id ascending.
 struct Selection {
   std::vector<int32_t> ids;
@@ -88,15 +91,16 @@ class Row {
   /// -inf, too, where `id` is outside the vocabulary.
   [[nodiscard]] double logit(int32_t id) const;
 
+  /// -inf where there is none.
+  [[nodiscard]] double highest() const;
+
   void apply(const Edits& edits);
 
-  /// The highest of the logits that are not edited; -inf where there is none.
-  [[nodiscard]] float highest_plain() const;
   [[nodiscard]] const std::vector<Edit>& edits() const { return edits_; }
 
-  /// The sum of exp((logit - highest_plain()) * scale) over the logits that are not edited, within a relative
-  /// kRoughError (block.h).
-  [[nodiscard]] double rough_weight(float scale) const;
+  /// The sum of exp((logit - limit) * scale) over the logits that are not edited and not above `limit`, as
+  /// exact as kRoughError says (block.h).
+  [[nodiscard]] double rough_weight(float limit, float scale) const;
 
   /// Calls f(logits) for each block of kBlock tokens in order of id, the last perhaps shorter.
   template <typename F>
@@ -114,7 +118,6 @@ class Row {
   void for_each_edited_block(const F& f) const;
   void rescan_edited_blocks();
   [[nodiscard]] bool edited(int32_t id) const;
-  [[nodiscard]] double highest() const;
   [[nodiscard]] Selection merged(const std::vector<uint64_t>& keys) const;
   [[nodiscard]] std::vector<Edit> edited_and_standing() const;
   [[nodiscard]] std::vector<uint64_t> keys_from(float floor) const;

@@ -22,7 +22,8 @@ struct StageInput {
   const Settings& settings;
   const Context& context;
   const State& state;
-  size_t vocabulary;  // tokens of it
+  size_t vocabulary;    // tokens of it
+  bool watched = true;  // whether anybody looks at thresholds that aren't needed to know who is left
 };
 
 /// The logit of a token as the stages before left it; -inf where it is ruled out or no token.
@@ -36,7 +37,7 @@ struct StageReport {
   size_t kept = 0;       // candidates after
   size_t changed = 0;    // logits it changed, where it changes single ones
   double setting = 0;    // the value it worked with
-  double threshold = 0;  // where it cut; what that is, the stage's file says
+  double threshold = 0;  // where it cut; what that is, the stage's file says; top_p's NaN if not watched
   double measure = 0;    // what the threshold was made from, e.g. the entropy, where there is such a thing
   std::optional<RandomDraw> random;  // where it takes a random number
 

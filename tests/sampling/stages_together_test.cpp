@@ -88,6 +88,29 @@ TEST(Stages, FastAndWatchedAreTheSameBitsInAnyOrder) {
   EXPECT_GT(ran, 8000);
 }
 
+TEST(Stages, TopPOfALargeVocabularyKeepsTheSameWatchedOrNot) {
+  std::mt19937 random(31);
+  for (const float spread : {0.0F, 0.5F, 2.0F, 4.0F, 9.0F}) {
+    std::normal_distribution<float> normal(0, spread);
+    std::vector<float> row(30'000);
+    for (float& logit : row) logit = spread == 0 ? 1 : normal(random);
+    for (const double p : {0.0, 1e-6, 0.3, 0.5, 0.9, 0.999, 1 - 1e-9}) {
+      for (const TopPCrossing crossing : {TopPCrossing::kKeep, TopPCrossing::kPass, TopPCrossing::kDrop}) {
+        Settings settings = test::all_off();
+        settings.temperature = 0.8;
+        settings.top_p = p;
+        settings.top_p_crossing = crossing;
+        WatchedBest best{.top = 2};
+        const ChainResult unseen = run_chain(row, settings).value();
+        const ChainResult seen = run_chain(row, settings, {}, {}, &best).value();
+        ASSERT_EQ(unseen.candidates.size(), seen.candidates.size()) << spread << ' ' << p;
+        EXPECT_EQ(unseen.candidates.id(0), seen.candidates.id(0));
+        EXPECT_TRUE(std::isfinite(seen.reports.back().threshold));
+      }
+    }
+  }
+}
+
 TEST(Stages, TopKMayKeepTies) {
   Settings settings = test::all_off();
   settings.top_k = 2;

@@ -1,5 +1,9 @@
 // Top-p: the nucleus, the fewest from the most likely down whose probabilities reach p (Holtzman et al. 2019,
 // arXiv:1904.09751). threshold: the cumulative probability reached.
+#include <cmath>
+#include <limits>
+
+#include "sampling/place.h"
 #include "sampling/stages/stages.h"
 #include "sampling/stages/words.h"
 
@@ -29,23 +33,15 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   const double p = input.settings.top_p;
   const TopPCrossing crossing = input.settings.top_p_crossing;
   report.setting = p;
-  const double total = candidates.total_weight();
   // Where the sum is p to within rounding, it has been reached but not passed.
   const double bound =
       crossing == TopPCrossing::kKeep ? p - kProbabilityTolerance : p + kProbabilityTolerance;
-  size_t kept = 0;
-  double reached = 0;
-  double above = 0;  // without the last one
-  while (kept < candidates.size() && (kept == 0 || reached / total < bound)) {
-    above = reached;
-    reached += candidates.weight(kept++);
-  }
-  if (crossing == TopPCrossing::kDrop && kept > 1 && reached / total >= bound) {
-    --kept;
-    reached = above;
-  }
-  report.threshold = reached / total;
-  candidates.keep_best(kept);
+  const Place crossed = place_of(candidates, std::nextafter(bound, -1.0));
+  const bool dropped = crossing == TopPCrossing::kDrop && crossed.rank > 0 && crossed.reached;
+  const double sum = dropped ? crossed.before : crossed.sum;
+  report.threshold =
+      input.watched ? sum / candidates.total_weight() : std::numeric_limits<double>::quiet_NaN();
+  candidates.keep_best(dropped ? crossed.rank : crossed.rank + 1);
 }
 
 std::string summary(const StageReport& report) {
