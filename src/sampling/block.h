@@ -47,10 +47,10 @@ struct WeightSums {
 void add_weights(std::span<const double> below, WeightSums& sums);
 
 /// The sum of exp((logit - limit) * scale) over those of at most kBlock logits that are not above `limit`, in
-/// float32. Of n < 2^31 logits summed that way, the whole is within kRoughError * (1 + the truth) of the truth:
-/// an exponent y has a relative error of 5 * 2^-24 at most, and |y| in the mean, weighted by exp(y) and with
-/// one more logit at the limit, is at most ln n < 21.5 (entropy); exp itself is within 2^-13.5, and what is
-/// excluded or as good as nothing counts as 2^-126.
+/// float32. Of n < 2^31 logits summed that way, the whole is within kRoughError * (1 + the truth) of the
+/// truth: an exponent y has a relative error of 5 * 2^-24 at most, and |y| in the mean, weighted by exp(y)
+/// and with one more logit at the limit, is at most ln n < 21.5 (entropy); exp itself is within 2^-13.5, and
+/// what is excluded or as good as nothing counts as 2^-126.
 float rough_weight(std::span<const float> block, float limit, float scale);
 inline constexpr double kRoughError = 0x1p-13;
 

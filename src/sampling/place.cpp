@@ -7,7 +7,8 @@ namespace {
 
 /// Nothing where it is not among those that are ranked, or is open, with a total that is only known to be
 /// within `total`. Division is monotone, rounded too: between the bounds, what is true at both ends is true.
-std::optional<Place> known_place(const Candidates& candidates, double share, const Candidates::Bounds& total) {
+std::optional<Place> known_place(const Candidates& candidates, double share,
+                                 const Candidates::Bounds& total) {
   const size_t last = candidates.size() - 1;
   Place at{0, 0, candidates.weight(0), true};
   while (at.sum / total.high <= share) {

@@ -89,7 +89,8 @@ TEST(Block, RoughWeightsAreWithinTheirBound) {
           exact += x <= limit ? std::exp(below * static_cast<long double>(scale)) : 0;
         }
         const auto rough = static_cast<long double>(rough_weight(block, limit, scale));
-        EXPECT_LE(static_cast<double>(std::abs(rough - exact) / (1 + exact)), kRoughError) << n << ' ' << scale;
+        EXPECT_LE(static_cast<double>(std::abs(rough - exact) / (1 + exact)), kRoughError)
+            << n << ' ' << scale;
       }
     }
   }
