@@ -7,7 +7,6 @@
 
 #include "base/stopwatch.h"
 #include "generation/guides.h"
-#include "generation/passes.h"
 #include "generation/prefill.h"
 
 namespace pellucid::generation {
@@ -27,6 +26,10 @@ Result<void> check(const BeamOptions& beams, const sampling::Settings& settings)
     return out_of_range("length penalty", beams.length_penalty, low, high);
   if (beams.choosing == BeamChoosing::kDraw && settings.temperature == 0)
     return Error{ErrorCode::kUsage, "setting temperature", "at 0 there is nothing to draw for beams"};
+  if (sampling::is_guided(settings))
+    return Error{ErrorCode::kUsage, "setting guidance_scale", "beams have no unconditional text"};
+  if (sampling::bans_phrases(settings))
+    return Error{ErrorCode::kUsage, "setting ban_phrases", "beams do not go back"};
   return {};
 }
 
@@ -103,7 +106,6 @@ Result<BeamTexts> generate_beams(Engine& engine, std::span<const int32_t> prompt
                                  const GenerateOptions& options, const BeamOptions& beams,
                                  const BeamObserver& observer) {
   PELLUCID_CHECK(check(beams, options.settings));
-  PELLUCID_CHECK(check_shared_passes(options.settings));
   PELLUCID_TRY(BeamStart begin, start_of(engine, prompt, options, beams.choosing));
   const int room = engine.options().n_ctx - static_cast<int>(prompt.size()) + 1;
   BeamContinuation continuation({.beams = beams.beams,

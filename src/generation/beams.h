@@ -40,7 +40,7 @@ struct BeamTexts {
 /// The texts that beam search finds, as transformers' generate() would; where candidates are drawn, by
 /// (seed, stream, step). Of the options, speculate, watch and begun have no effect; of the settings, what
 /// beam_settings() leaves counts. Errors: as generate(), and
-/// kUsage (beam options out of range).
+/// kUsage (beam options out of range; guidance; banned phrases).
 Result<BeamTexts> generate_beams(Engine& engine, std::span<const int32_t> prompt,
                                  const GenerateOptions& options, const BeamOptions& beams,
                                  const BeamObserver& observer = {});

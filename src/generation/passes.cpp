@@ -3,20 +3,9 @@
 #include <algorithm>
 
 #include "generation/prefill.h"
+#include "generation/tracks.h"
 
 namespace pellucid::generation {
-
-Result<void> check_shared_passes(const sampling::Settings& settings) {
-  if (sampling::is_guided(settings)) {
-    return Error{ErrorCode::kUsage, "setting guidance_scale",
-                 "texts that share their passes have no second one for it: write them one by one"};
-  }
-  if (sampling::bans_phrases(settings)) {
-    return Error{ErrorCode::kUsage, "setting ban_phrases",
-                 "texts that share their passes do not go back: write them one by one"};
-  }
-  return {};
-}
 
 Result<bool> Passes::begin(std::span<const int32_t> prompt, const GenerateOptions& options) {
   n_before_ = sequence_.tokens.size() + prompt.size() - options.begun.tokens.size();
@@ -27,10 +16,10 @@ Result<bool> Passes::begin(std::span<const int32_t> prompt, const GenerateOption
 
 Result<void> Passes::begin_unconditional(std::span<const int32_t> prompt, const GenerateOptions& options) {
   std::vector<int32_t> tokens = options.negative_prompt;
-  if (tokens.empty() && n_before_ > 0) {
+  if (n_before_ > 0) {
     const size_t last = n_before_ - 1;
     const size_t n_run = sequence_.tokens.size();
-    tokens.push_back(last < n_run ? sequence_.tokens[last] : prompt[last - n_run]);
+    tokens = unconditional_prompt(options, last < n_run ? sequence_.tokens[last] : prompt[last - n_run]);
   }
   n_unconditional_before_ = tokens.size();
   tokens.insert(tokens.end(), options.begun.tokens.begin(), options.begun.tokens.end());

@@ -1,5 +1,4 @@
-// The one or two sequences of a text, run together: its own; and with guidance the unconditional one, which
-// has the negative prompt in place of the prompt.
+// The one or two sequences of a text that has its passes to itself (tracks.h: of one that shares them).
 #pragma once
 
 #include <cstdint>
@@ -11,9 +10,6 @@
 #include "generation/engine.h"
 
 namespace pellucid::generation {
-
-/// Refuses what a text can only do that has its passes to itself. Errors: kUsage.
-Result<void> check_shared_passes(const sampling::Settings& settings);
 
 /// Views `sequence` and the engine, whose latest logits it hands out. What shares a pass changes no bit.
 class Passes {

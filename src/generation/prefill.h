@@ -10,11 +10,6 @@
 
 namespace pellucid::generation {
 
-struct Prefilled {
-  Sequence sequence;
-  std::vector<float> logits;  // [n_vocab], of its last token; empty where it was cancelled
-};
-
 /// Runs a prompt after what the sequence holds, and gives the logits of its last token; none where it was
 /// cancelled: the sequence then holds the part that was run. Of the options, `cancelled` and `prompt_logits`
 /// count. Errors: as Engine::extend().

@@ -14,27 +14,41 @@
 namespace pellucid::generation {
 namespace {
 
+/// Runs the prompts. False where it was cancelled.
+Result<bool> begin(Engine& engine, Tracks& tracks, const GenerateOptions& options) {
+  GenerateOptions own = options;
+  for (Track& track : tracks) {
+    PELLUCID_TRY(const std::vector<float> logits, prefill(engine, track.sequence, track.tokens, own));
+    if (logits.empty()) return false;
+    own.prompt_logits = {};  // of the text itself
+  }
+  return true;
+}
+
 /// Hands every sample to a scheduler and lets it run to the end of all. The first error counts.
-Result<void> write_all(Engine& engine, const Prefilled& prefilled, const GenerateOptions& options,
+Result<void> write_all(Engine& engine, const Tracks& tracks, const GenerateOptions& options,
                        const SampleObserver& observer, std::vector<Sample>& samples) {
   Scheduler scheduler(engine, {.prefix_cache_bytes = 0});
+  std::vector<std::vector<double>> logprobs(samples.size());  // of each token
   std::optional<Error> error;
   for (size_t i = 0; i < samples.size(); ++i) {
     Sample& sample = samples[i];
     GenerateOptions own = options;
     own.seed = sample.seed;
-    const auto observe = [&sample, &observer, i](const StepView& step) {
-      sample.logprob += raw_logprob(step.logits, step.token);
+    const auto observe = [&own = logprobs[i], &observer, i](const StepView& step) {
+      own.resize(own.size() - static_cast<size_t>(step.taken_back));
+      own.push_back(raw_logprob(step.logits, step.token));
       return !observer || observer(static_cast<int>(i), step);
     };
-    const auto done = [&sample, &error](Result<Generation> result) {
+    const auto done = [&sample, &own = logprobs[i], &error](Result<Generation> result) {
+      sample.logprob = std::accumulate(own.begin(), own.end(), 0.0);
       if (result.ok()) {
         sample.generation = std::move(result).value();
       } else if (!error) {
         error = result.error();
       }
     };
-    scheduler.submit({{}, std::move(own), observe, done, &prefilled});
+    scheduler.submit({{}, std::move(own), observe, done, &tracks});
   }
   while (!error && scheduler.step()) {
   }
@@ -53,18 +67,18 @@ Result<Samples> generate_samples(Engine& engine, std::span<const int32_t> prompt
                                  const GenerateOptions& options, int count, const SampleObserver& observer) {
   Samples all;
   for (int i = 0; i < count; ++i) all.samples.push_back({.seed = seed_of_sample(options.seed, i)});
-  Sequence sequence = engine.new_sequence();
   const Stopwatch prefilling;
-  PELLUCID_TRY(std::vector<float> logits, prefill(engine, sequence, prompt, options));
-  const Prefilled prefilled{std::move(sequence), std::move(logits)};
+  PELLUCID_TRY(Tracks tracks, tracks_of(engine, prompt, options));
+  PELLUCID_TRY(const bool begun, begin(engine, tracks, options));
   all.timings.prefill_ms = prefilling.milliseconds();
-  all.timings.prefill_tokens = static_cast<int>(prefilled.sequence.tokens.size());
-  if (prefilled.logits.empty()) {
+  all.timings.prefill_tokens = static_cast<int>(tracks.front().sequence.tokens.size());
+  if (!begun) {
     for (Sample& sample : all.samples) sample.generation.finish_reason = FinishReason::kCancelled;
     return all;
   }
+  for (Track& track : tracks) track.sequence.truncate(static_cast<int>(track.tokens.size()) - 1);
   const Stopwatch decoding;
-  PELLUCID_CHECK(write_all(engine, prefilled, options, observer, all.samples));
+  PELLUCID_CHECK(write_all(engine, tracks, options, observer, all.samples));
   all.timings.decode_ms = decoding.milliseconds();
   for (const Sample& sample : all.samples) {
     all.timings.decode_tokens += std::max(0, static_cast<int>(sample.generation.tokens.size()) - 1);

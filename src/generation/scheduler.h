@@ -12,8 +12,8 @@
 
 #include "generation/continuation.h"
 #include "generation/engine.h"
-#include "generation/prefill.h"
 #include "generation/prefix_cache.h"
+#include "generation/tracks.h"
 
 namespace pellucid::generation {
 
@@ -28,7 +28,7 @@ struct Request {
   GenerateOptions options;
   StepObserver observer;                         // may be empty
   std::function<void(Result<Generation>)> done;  // called once, from step()
-  const Prefilled* after = nullptr;  // in place of a prompt: what has been run; outlives the request
+  const Tracks* after = nullptr;  // in place of a prompt: what has been run but for its last tokens; copied
 };
 
 /// One caller at a time, and nobody else uses the engine meanwhile.
@@ -38,29 +38,27 @@ class Scheduler {
 
   void submit(Request request) { waiting_.push_back(std::move(request)); }
   /// One pass: a token of each text whose prompt has been run, and as much of the prompts as fits beside
-  /// them. False where nothing is left to do. Requests that fail end with their error and disturb no other;
-  /// those with guidance or banned phrases are refused (kUsage).
+  /// them. False where nothing is left to do. Requests that fail end with their error and disturb no other.
   bool step();
 
   [[nodiscard]] const PrefixCache& prefix_cache() const { return prefix_cache_; }
 
  private:
   struct Text {
-    std::vector<int32_t> prompt;
     std::function<void(Result<Generation>)> done;
-    Sequence sequence;
+    Tracks tracks;
     Continuation continuation;
-
-    [[nodiscard]] bool in_prompt() const { return sequence.tokens.size() < prompt.size(); }
-    /// The tokens it runs next, at most `room` of them.
-    [[nodiscard]] std::span<const int32_t> next_tokens(size_t room) const;
+    bool in_prompt = true;
   };
   using Texts = std::list<Text>;
 
   void admit();
   [[nodiscard]] Result<Text> begin(Request request);
+  /// The logits of a pass to those that have run all they have.
+  void hand_out(const Result<std::span<const float>>& logits, std::span<const Texts::iterator> running);
+  void remember(const Text& text);
   /// Takes the logits of a pass; an error ends the text.
-  void advance(Texts::iterator text, std::span<const float> logits);
+  void advance(Texts::iterator text, const StepLogits& logits);
   void finish(Texts::iterator text, Result<Generation> result);
 
   Engine& engine_;

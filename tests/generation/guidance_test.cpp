@@ -184,12 +184,32 @@ TEST_F(Guided, TheLongerOfTheTextsFillsTheContext) {
   EXPECT_EQ(generate(*engine_, other, prompt_, guided(2, {-1})).error().code, ErrorCode::kUsage);
 }
 
-TEST_F(Guided, IsRefusedWhereTextsShareTheirPasses) {
+TEST_F(Guided, TextsThatShareTheirPassesAreThoseTheyAreAlone) {
   Scheduler scheduler(*engine_, {});
-  std::optional<Error> error;
-  scheduler.submit({prompt_, guided(2, {}), {}, [&](Result<Generation> done) { error = done.error(); }});
+  // Negative prompts that are shorter and longer than the prompt, and than a pass; and texts without
+  // guidance.
+  std::vector<GenerateOptions> all;
+  for (const size_t n : {0UL, 1UL, 40UL, 300UL}) {
+    for (const double scale : {1.0, 1.7}) {
+      all.push_back(guided(scale, std::vector<int32_t>(n, 65), 20));
+      all.back().seed = all.size();
+      all.back().settings.temperature = 1;
+    }
+  }
+  std::vector<std::optional<Generation>> together(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    scheduler.submit(
+        {prompt_, all[i], {}, [&, i](Result<Generation> done) { together[i] = std::move(done).value(); }});
+  }
   while (scheduler.step()) {
   }
+  for (size_t i = 0; i < all.size(); ++i) {
+    ASSERT_TRUE(together[i]) << i;
+    EXPECT_EQ(together[i]->tokens, run(all[i]).tokens) << i;
+  }
+  std::optional<Error> error;
+  scheduler.submit({prompt_, guided(2, {-1}), {}, [&](Result<Generation> done) { error = done.error(); }});
+  EXPECT_FALSE(scheduler.step());
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::kUsage);
 }

@@ -412,14 +412,34 @@ TEST_F(Banning, WhatIsThereOrTakenIsNotDrawnAgain) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
 }
 
-TEST_F(Banning, IsRefusedWhereTextsShareTheirPasses) {
+TEST_F(Banning, TextsThatShareTheirPassesGoBackAsTheyDoAlone) {
   Scheduler scheduler(*engine_, {});
-  std::optional<Error> error;
-  scheduler.submit({prompt_, options(1, {"a"}), {}, [&](Result<Generation> done) { error = done.error(); }});
+  constexpr int kTexts = 12;
+  std::vector<std::optional<Generation>> together(kTexts);
+  int taken_back = 0;
+  const auto own = [&](int i) {
+    GenerateOptions banned = options(static_cast<uint64_t>(i), {"ab", "c", "fgh"});
+    banned.max_tokens = 40 + i;
+    return banned;
+  };
+  for (int i = 0; i < kTexts; ++i) {
+    scheduler.submit(
+        {prompt_, own(i),
+         [&](const StepView& step) {
+           taken_back += step.taken_back;
+           return true;
+         },
+         [&, i](Result<Generation> done) { together[static_cast<size_t>(i)] = std::move(done).value(); }});
+  }
   while (scheduler.step()) {
   }
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code, ErrorCode::kUsage);
+  EXPECT_GT(taken_back, kTexts);
+  for (int i = 0; i < kTexts; ++i) {
+    const Generation alone = run(own(i)).value();
+    ASSERT_TRUE(together[static_cast<size_t>(i)]);
+    EXPECT_EQ(together[static_cast<size_t>(i)]->tokens, alone.tokens) << i;
+    EXPECT_EQ(together[static_cast<size_t>(i)]->text, alone.text) << i;
+  }
 }
 
 }  // namespace

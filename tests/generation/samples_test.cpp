@@ -70,6 +70,27 @@ TEST(Samples, AreTheTextsOfTheirSeedsAtAnyThreadsAndBatch) {
   }
 }
 
+TEST(Samples, AreTheTextsOfTheirSeedsWithGuidanceAndBannedPhrases) {
+  const test::ModelFile file({.type = TensorType::kQ4_0});
+  const auto engine = engine_at(file, 2, 32);
+  GenerateOptions both = options(3, 30);
+  both.settings.guidance_scale = 1.4;
+  both.settings.ban_phrases = {"a", "B", "0"};
+  for (const size_t n_negative : {0UL, 90UL}) {
+    both.negative_prompt.assign(n_negative, 66);
+    const auto done = generate_samples(*engine, prompt(70), both, 9);
+    ASSERT_TRUE(done.ok());
+    for (int i = 0; i < 9; ++i) {
+      GenerateOptions own = both;
+      own.seed = seed_of_sample(both.seed, i);
+      Sequence sequence = engine->new_sequence();
+      const Sample& sample = done.value().samples[static_cast<size_t>(i)];
+      EXPECT_EQ(sample.generation.tokens, generate(*engine, sequence, prompt(70), own).value().tokens) << i;
+      EXPECT_NEAR(sample.logprob, log_probability(*engine, prompt(70), sample.generation.tokens), 1e-9);
+    }
+  }
+}
+
 TEST(Samples, SeedsGoOnFromTheLargestAtZero) {
   EXPECT_EQ(seed_of_sample(UINT64_MAX, 1), 0u);
   EXPECT_EQ(seed_of_sample(7, 0), 7u);

@@ -102,6 +102,14 @@ def test_explain_shows_it(model):
     assert "guidance" in good(pellucid("explain", "the thing", "-m", model, "--compare", "pellucid,hf", *GUIDED))
 
 
+def test_samples_are_the_texts_of_their_seeds(model):
+    options = ["-m", model, "-n", "12", "--format", "json", *GUIDED, "--ban-phrase", "a,b"]
+    together = json.loads(good(pellucid("generate", "the thing", *options, "--seed", "7", "--samples", "3")))
+    for seed, choice in zip((7, 8, 9), together["choices"], strict=True):
+        alone = json.loads(good(pellucid("generate", "the thing", *options, "--seed", str(seed))))
+        assert (choice["tokens"], choice["text"]) == (alone["tokens"], alone["text"])
+
+
 def test_what_is_refused(model):
     def generate(*options):
         return pellucid("generate", "the", "-m", model, "-n", "2", *options)
@@ -111,8 +119,7 @@ def test_what_is_refused(model):
     assert_usage(generate("--negative-prompt", "a"), "--negative-prompt", "without --guidance-scale")
     assert_usage(generate("--guidance-scale", "2", "--order", "top_k,guidance"), "has to be the first")
     assert_usage(generate("--guidance-scale", "2", "--dialect", "llamacpp"), "has to be the first")
-    for several in ("--samples", "--best-of"):
-        assert_usage(generate("--guidance-scale", "2", several, "2"), "guidance-scale", "one by one")
+    assert_usage(generate("--guidance-scale", "2", "--beams", "2"), "guidance_scale", "no unconditional text")
     assert_usage(pellucid("explain", "--logits", "1,2", "--guidance-scale", "2"), "takes a model")
     assert_usage(pellucid("explain", "--logits", "1,2", "--negative-prompt", "a"), "takes a model")
     assert_refused(generate("--guidance-scale", "2", "--negative-prompt", "the " * 5000), "context")
