@@ -4,14 +4,14 @@
 
 #include <algorithm>
 
-#include "sampling/place.h"
+#include "sampling/interval.h"
 
 namespace pellucid::sampling {
 namespace {
 
 Draw draw_of(const Candidates& candidates, double u) {
   const double total = candidates.total_weight();
-  const Place at = place_of(candidates, u);
+  const Interval at = interval_at(candidates, u);
   Draw draw;
   draw.token = candidates.id(at.rank);
   draw.rank = at.rank;
@@ -35,7 +35,7 @@ Draw draw(const Candidates& candidates, uint64_t seed, uint64_t stream, uint64_t
 }
 
 int32_t drawn_token(const Candidates& candidates, uint64_t seed, uint64_t stream, uint64_t step) {
-  return candidates.id(place_of(candidates, random_draw(seed, stream, step).u).rank);
+  return candidates.id(interval_at(candidates, random_draw(seed, stream, step).u).rank);
 }
 
 Result<Draw> draw_at(const Candidates& candidates, double u) {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "sampling/place.h"
+#include "sampling/interval.h"
 #include "sampling/stages/stages.h"
 #include "sampling/stages/words.h"
 
@@ -36,7 +36,7 @@ void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   // Where the sum is p to within rounding, it has been reached but not passed.
   const double bound =
       crossing == TopPCrossing::kKeep ? p - kProbabilityTolerance : p + kProbabilityTolerance;
-  const Place crossed = place_of(candidates, std::nextafter(bound, -1.0));
+  const Interval crossed = interval_at(candidates, std::nextafter(bound, -1.0));
   const bool dropped = crossing == TopPCrossing::kDrop && crossed.rank > 0 && crossed.reached;
   const double sum = dropped ? crossed.before : crossed.sum;
   report.threshold =

@@ -1,4 +1,4 @@
-#include "sampling/place.h"
+#include "sampling/interval.h"
 
 #include <optional>
 
@@ -7,12 +7,12 @@ namespace {
 
 /// Nothing where it is not among those that are ranked, or is open, with a total that is only known to be
 /// within `total`. Division is monotone, rounded too: between the bounds, what is true at both ends is true.
-std::optional<Place> known_place(const Candidates& candidates, double share,
-                                 const Candidates::Bounds& total) {
+std::optional<Interval> known_interval(const Candidates& candidates, double share,
+                                       const Candidates::Bounds& total) {
   const size_t last = candidates.size() - 1;
-  Place at{0, 0, candidates.weight(0), true};
+  Interval at{0, 0, candidates.weight(0), true};
   while (at.sum / total.high <= share) {
-    if (at.rank == last && total.low == total.high) return Place{at.rank, at.before, at.sum, false};
+    if (at.rank == last && total.low == total.high) return Interval{at.rank, at.before, at.sum, false};
     if (at.sum / total.low > share || at.rank + 1 == candidates.ranked()) return std::nullopt;
     at.before = at.sum;
     at.sum += candidates.weight(++at.rank);
@@ -22,9 +22,9 @@ std::optional<Place> known_place(const Candidates& candidates, double share,
 
 }  // namespace
 
-Place place_of(const Candidates& candidates, double share) {
+Interval interval_at(const Candidates& candidates, double share) {
   for (;;) {
-    const auto at = known_place(candidates, share, candidates.total_weight_bounds());
+    const auto at = known_interval(candidates, share, candidates.total_weight_bounds());
     if (at) return *at;
     candidates.rank_more();
   }

@@ -8,7 +8,7 @@
 namespace pellucid::sampling {
 
 /// A candidate's interval is from `before` to `sum`, both over the sum of all weights.
-struct Place {
+struct Interval {
   size_t rank;
   double before;  // the sum of the weights of better ranks
   double sum;     // and of this one
@@ -17,6 +17,6 @@ struct Place {
 
 /// The first whose interval ends above `share`, the last of all where none does. Ranks and sums no more of
 /// a vocabulary than it takes to know.
-Place place_of(const Candidates& candidates, double share);
+Interval interval_at(const Candidates& candidates, double share);
 
 }  // namespace pellucid::sampling
