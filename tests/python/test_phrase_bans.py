@@ -126,7 +126,7 @@ def test_what_is_refused(model, tmp_path):
     assert_usage(generate("--ban-phrase", "\ufffd"), "not UTF-8")
     assert_usage(generate("--ban-phrase", "a", "--ban-case", "any"), "ban-case")
     assert_usage(generate("--ban-phrase", "a", "--order", "temperature"), "phrase-ban")
-    assert_usage(generate("--ban-phrase", "a", "--beams", "2"), "ban_phrases", "do not go back")
+    assert_usage(generate("--ban-phrase", "a", "--beams", "2"), "ban-phrases", "do not go back")
     assert_usage(pellucid("explain", "--logits", "1,2", "--ban-phrase", "a"), "takes a model")
 
 
