@@ -119,7 +119,7 @@ def test_what_is_refused(model):
     assert_usage(generate("--negative-prompt", "a"), "--negative-prompt", "without --guidance-scale")
     assert_usage(generate("--guidance-scale", "2", "--order", "top_k,guidance"), "has to be the first")
     assert_usage(generate("--guidance-scale", "2", "--dialect", "llamacpp"), "has to be the first")
-    assert_usage(generate("--guidance-scale", "2", "--beams", "2"), "guidance-scale", "no unconditional text")
+    assert_usage(generate("--guidance-scale", "2", "--beams", "2", "--beam-sampling"), "guidance-scale", "no unconditional text")
     assert_usage(pellucid("explain", "--logits", "1,2", "--guidance-scale", "2"), "takes a model")
     assert_usage(pellucid("explain", "--logits", "1,2", "--negative-prompt", "a"), "takes a model")
     assert_refused(generate("--guidance-scale", "2", "--negative-prompt", "the " * 5000), "context")
