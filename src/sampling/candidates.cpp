@@ -184,10 +184,11 @@ double Candidates::divided(double logit) const {
   return logit;
 }
 
-/// Of those that are ranked and above `limit` in the row, and of those that are edited and not.
+/// Of those that are ranked and above `limit` in the row, which is the logit of the last one, and of those
+/// that are edited and not.
 double Candidates::known_weight(double limit) const {
   double sum = 0;
-  for (size_t rank = 0; logits_[rank] > logits_.back(); ++rank) sum += weight(rank);
+  for (size_t rank = 0; row_->logit(ids_[rank]) > limit; ++rank) sum += weight(rank);
   for (const Edit& edit : row_->edits()) {
     if (edit.logit <= limit) sum += exp_nonpositive(divided(edit.logit) - logits_.front());
   }

@@ -69,21 +69,30 @@ TEST(Candidates, BoundsHoldTheTotal) {
   std::mt19937 random(4);
   for (uint32_t seed = 0; seed < 40; ++seed) {
     const std::vector<float> logits = a_row(seed);
-    for (const double temperature : {1.0, 0.1, 3.7, 1e-4, 1e5}) {
+    for (const double temperature : {1.0, 0.1, 3.7, 1e-4, 1e5, 1e300}) {
       Row row = Row::from(logits).value();
       Edits edits;
       for (int32_t id = 0; id < 4000; id += 1 + static_cast<int32_t>(random() % 900)) {
         const double logit = std::ldexp(static_cast<double>(random()), -static_cast<int>(random() % 40));
         edits.changes.push_back({id, random() % 3 == 0 ? -INFINITY : logit});
+        if (random() % 3 == 0)  // next to one that is there
+          edits.changes.back().logit = std::nextafter(static_cast<double>(logits[random() % 4000]), -1e9);
       }
       if (seed % 4 != 0) row.apply(edits);
       Candidates asked(std::move(row));
       asked.divide_logits(temperature);
       asked.divide_logits(1.1);
       const Candidates::Bounds bounds = asked.total_weight_bounds();
-      EXPECT_LE(bounds.low, asked.total_weight()) << seed << ' ' << temperature;
-      EXPECT_GE(bounds.high, asked.total_weight()) << seed << ' ' << temperature;
-      EXPECT_LE(bounds.high - bounds.low, 3 * kRoughError * asked.total_weight());
+      const size_t ranked = asked.ranked();
+      asked.rank_more();
+      EXPECT_GE(asked.ranked(), ranked);
+      const Candidates::Bounds narrower = asked.total_weight_bounds();
+      const double total = asked.total_weight();
+      for (const Candidates::Bounds& both : {bounds, narrower}) {
+        EXPECT_LE(both.low, total) << seed << ' ' << temperature;
+        EXPECT_GE(both.high, total) << seed << ' ' << temperature;
+        EXPECT_LE(both.high - both.low, 3 * kRoughError * total);
+      }
       EXPECT_EQ(asked.total_weight_bounds().low, asked.total_weight());
     }
   }
