@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "repetitions.h"
 #include "sampling/support.h"
 #include "sampling/watch.h"
 
@@ -40,7 +41,7 @@ Settings random_settings(std::mt19937& random) {
 TEST(Chain, AgreesWithTheTextbookOnRandomRowsAndSettings) {
   std::mt19937 random(20261124);
   int near_boundary = 0;
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < repetitions(100'000); ++i) {
     const std::vector<float> row = random_row(random);
     const Settings settings = random_settings(random);
     const auto chain = run_chain(row, settings);
@@ -87,7 +88,7 @@ TEST(Chain, EveryOrderLeavesAtLeastOneCandidateAndASumOfOne) {
 
 TEST(Chain, WatchingChangesNothing) {
   std::mt19937 random(6);
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < repetitions(20'000); ++i) {
     const std::vector<float> row = random_row(random);
     const Settings settings = random_settings(random);
     const auto fast = run_chain(row, settings);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <random>
 
+#include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/statistics.h"
 #include "sampling/support.h"
@@ -73,7 +74,7 @@ TEST(Draw, TheTokenAloneIsThatOfTheDraw) {
       Settings settings = test::all_off();
       settings.temperature = temperature;
       const Candidates whole = candidates_of(row, settings);
-      for (uint64_t step = 0; step < 100; ++step) {
+      for (uint64_t step = 0; step < repetitions(100); ++step) {
         const Candidates fresh = candidates_of(row, settings);  // whose total isn't known
         ASSERT_EQ(drawn_token(fresh, 3, 0, step), draw(whole, 3, 0, step).token) << spread << ' ' << step;
       }
@@ -100,7 +101,7 @@ TEST(Draw, SoItIsWhereStagesHaveChangedTheRow) {
     const std::vector<int32_t> text{5, 29999, 77, 12345};
     const Context context{.tokens = text};
     const Candidates whole = run_chain(row, settings, context).value().candidates;
-    for (uint64_t step = 0; step < 20; ++step) {
+    for (uint64_t step = 0; step < repetitions(20); ++step) {
       const Candidates fresh = run_chain(row, settings, context).value().candidates;
       ASSERT_EQ(drawn_token(fresh, 4, 1, step), draw(whole, 4, 1, step).token) << kind << ' ' << step;
     }
@@ -112,7 +113,7 @@ TEST(Draw, ATokenAloneIsDrawnAsOftenAsItIsLikely) {
   for (size_t id = 0; id < 40; ++id) row[id] = 9 - 0.2F * static_cast<float>(id);
   const Candidates c = candidates_of(row);
   std::vector<double> counts(41, 0);
-  for (int step = 0; step < test::draws() / 100; ++step) {
+  for (int step = 0; step < repetitions(test::draws() / 100); ++step) {
     const int32_t token = drawn_token(candidates_of(row), 77, 0, static_cast<uint64_t>(step));
     ++counts[std::min<size_t>(static_cast<size_t>(token), 40)];
   }

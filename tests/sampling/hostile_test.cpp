@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 
+#include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/oracle.h"
 #include "sampling/watch.h"
@@ -19,7 +20,7 @@ uint64_t bits(double x) { return std::bit_cast<uint64_t>(x); }
 TEST(HostileChain, AgreesWithTheTextbookInAnyOrder) {
   RandomSteps random(20240601);
   int compared = 0;
-  for (int i = 0; i < 110'000; ++i) {
+  for (int i = 0; i < repetitions(110'000); ++i) {
     const std::vector<float> logits = random.logits(60);
     const Settings settings = random.settings();
     if (undecided(logits, settings)) continue;
@@ -34,12 +35,12 @@ TEST(HostileChain, AgreesWithTheTextbookInAnyOrder) {
       ASSERT_NEAR(left.probability(rank), expected[rank].probability, 1e-14) << to_string(settings);
     }
   }
-  EXPECT_GE(compared, 100'000);
+  EXPECT_GE(compared, repetitions(100'000));
 }
 
 TEST(HostileChain, FastAndWatchedAreTheSameBits) {
   RandomSteps random(7);
-  for (int i = 0; i < 3'000; ++i) {
+  for (int i = 0; i < repetitions(3'000); ++i) {
     // Some rows of many blocks, so that the selection by blocks has work to do.
     const std::vector<float> logits = random.logits(i % 40 == 0 ? 20'000 : 600);
     const Settings settings = random.settings();
@@ -114,7 +115,7 @@ TEST(HostileSettings, AnyTextIsReadOrRefused) {
 /// Each standing of a history is what a chain that ends there would give.
 TEST(WatchedChain, HistoriesAreWhatShorterChainsGive) {
   RandomSteps random(17);
-  for (int i = 0; i < 1'000; ++i) {
+  for (int i = 0; i < repetitions(1'000); ++i) {
     const std::vector<float> logits = random.logits(40);
     const Settings settings = random.settings();
     const std::vector<int32_t> also{static_cast<int32_t>(logits.size() - 1)};

@@ -4,6 +4,7 @@
 #include <bit>
 #include <functional>
 
+#include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/step.h"
 #include "sampling/support.h"
@@ -34,7 +35,7 @@ bool extreme(const std::vector<float>& logits) {
 void agrees(const Vary& vary, const Expect& expect, bool extremes = true) {
   RandomSteps random(std::bit_cast<uint32_t>(2.5F));
   int differ = 0;
-  constexpr int kCases = 4000;
+  constexpr int kCases = repetitions(4000);
   for (int i = 0; i < kCases; ++i) {
     Step step(random, 150);
     if (!extremes && extreme(step.logits)) continue;

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/log.h"
 #include "sampling/registry.h"
@@ -54,7 +55,7 @@ Settings any_settings(RandomSteps& r) {
 TEST(Stages, FastAndWatchedAreTheSameBitsInAnyOrder) {
   RandomSteps random(99);
   int ran = 0;
-  for (int i = 0; i < 12000; ++i) {
+  for (int i = 0; i < repetitions(12'000); ++i) {
     const Step step(random, i % 50 == 0 ? 20000 : 200);
     const Settings settings = any_settings(random);
     const auto fast = run_chain(step.logits, settings, step.context, step.state);
@@ -85,7 +86,7 @@ TEST(Stages, FastAndWatchedAreTheSameBitsInAnyOrder) {
       ASSERT_FALSE(row(reports[k].stage).summary(reports[k]).empty());
     }
   }
-  EXPECT_GT(ran, 8000);
+  EXPECT_GT(ran, repetitions(8'000));
 }
 
 TEST(Stages, TopPOfALargeVocabularyKeepsTheSameWatchedOrNot) {
@@ -169,7 +170,7 @@ TEST(Stages, TheCoinOfXtcIsFairAndIndependentOfTheDraw) {
   Settings settings = test::all_off();
   settings.xtc_probability = 0.3;
   const std::vector<float> row{1, 1, 1, 1};
-  constexpr int kSteps = 100'000;
+  constexpr int kSteps = repetitions(100'000);
   constexpr size_t kCells = 4;
   std::array<std::array<double, kCells>, kCells> counts{};
   int heads = 0;

@@ -6,17 +6,14 @@
 #include <cstdlib>
 #include <vector>
 
+#include "repetitions.h"
+
 namespace pellucid::sampling::test {
 
-/// Draws of a case: 10^6, a tenth of that where every access is checked, or what PELLUCID_DRAWS says.
+/// Draws of a case: 10^6, or what PELLUCID_DRAWS says.
 inline int draws() {
-#ifdef __SANITIZE_ADDRESS__
-  constexpr int kDraws = 100'000;
-#else
-  constexpr int kDraws = 1'000'000;
-#endif
   const char* const asked = std::getenv("PELLUCID_DRAWS");
-  return asked == nullptr ? kDraws : std::max(100'000, std::atoi(asked));
+  return asked == nullptr ? repetitions(1'000'000) : std::max(100'000, std::atoi(asked));
 }
 
 /// P(X >= x) of a chi-square distribution with k degrees of freedom, by the regularised incomplete gamma

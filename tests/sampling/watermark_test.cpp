@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/golden_case.h"
 #include "sampling/support.h"
@@ -141,7 +142,7 @@ void expect_standard_normal(const std::vector<double>& scores, double step) {
 TEST(Watermark, TextsWithoutItScoreAsChanceDoes) {
   constexpr size_t kLength = 401;
   const double step = 1 / std::sqrt((kLength - 1) * 0.25 * 0.75);
-  expect_standard_normal(scores_of_chance(WatermarkScheme::kLeftHash, 600, kLength), step);
+  expect_standard_normal(scores_of_chance(WatermarkScheme::kLeftHash, repetitions(600), kLength), step);
 }
 
 // With several tokens of context; of one alone a token has always the same colour, so that what occurs again
@@ -149,7 +150,7 @@ TEST(Watermark, TextsWithoutItScoreAsChanceDoes) {
 TEST(Watermark, OfSelfhash) {
   constexpr size_t kLength = 403;
   const double step = 1 / std::sqrt((kLength - 3) * 0.25 * 0.75);
-  expect_standard_normal(scores_of_chance(WatermarkScheme::kSelfHash, 150, kLength), step);
+  expect_standard_normal(scores_of_chance(WatermarkScheme::kSelfHash, repetitions(150), kLength), step);
 }
 
 /// Draws a text from logits that are all equal.
