@@ -40,12 +40,12 @@ run: setup ## set up, build, fetch the default model, and watch it continue a se
 	$(PELLUCID_BINARY) generate "Once upon a time" -n 64 --seed 1
 	$(PELLUCID_BINARY) explain "Once upon a time" --steps 1 --seed 1
 
-# ctest and pytest come last: their closing lines are the summary. One test at a time: some use all processors,
-# and some hold a bound on time.
+# ctest and pytest come last: their closing lines are the summary. Tests of C++ run side by side but for those that
+# use all processors themselves (RUN_SERIAL); what they bound is the time of a processor, not that of the clock.
 test: setup models check asan-quick build ## everything that has to pass before a commit is shared
 	scripts/setup.sh browser
 	$(NODE) --test tests/web/*.test.mjs
-	$(CTEST) --test-dir $(BUILD)
+	$(CTEST) -j $(JOBS) --test-dir $(BUILD)
 	$(PYTHON) -m pytest -q tests/python
 
 build: setup ## the release build: program, tests, benchmarks
@@ -80,7 +80,7 @@ asan: asan-quick ## all tests of C++ under AddressSanitizer and UndefinedBehavio
 asan-quick: setup
 	cmake --preset asan
 	cmake --build build/asan -j $(JOBS) --target $(call folder_targets,$(ASAN_FOLDERS))
-	$(call run_folders,build/asan,$(ASAN_FOLDERS))
+	$(call run_folders,build/asan,$(ASAN_FOLDERS),-j $(JOBS))
 
 tsan: setup ## the tests that use threads under ThreadSanitizer (not hostile files, which one thread reads, nor the matrix)
 	cmake --preset tsan
