@@ -22,7 +22,7 @@ constexpr int strip_width(int tokens_left) {
 
 /// One digit of quantised activations.
 struct QuantizedDigit {
-  int8_t* values;   // [n_tokens, n_cols] in strips, in [-127, 127]
+  int8_t* values;   // [n_tokens, n_cols] in strips, in [-127, 127]; whole strips: KernelTable::strip_bias
   int32_t* sums;    // [n_tokens, n_cols / 32] in strips: the sum of the block's integers
   int32_t* firsts;  // the same of its first 16
 };
@@ -105,6 +105,10 @@ enum class RopePairing : uint8_t {
 
 struct KernelTable {
   std::string_view name;  // "scalar", "avx2", "avx512", "neon", "dotprod"
+
+  /// 0, or 128 at a level whose products want the integers of whole strips (of kStripTokens) unsigned:
+  /// quantize stores them plus 128, the same as their bits ^ 128.
+  uint8_t strip_bias;
 
   /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of groups
   /// [group_begin, group_end); rows beyond n_rows are not written. Per element: acc = 0, then for each block

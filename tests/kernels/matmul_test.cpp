@@ -23,17 +23,19 @@ Reference reference(std::span<const float> w, std::span<const double> x) {
 }
 
 // The activations as the product of `w` sees them.
-std::vector<double> seen_values(const PackedMatrix& w, const Activations& x) {
+std::vector<double> seen_values(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
   const auto n_cols = static_cast<size_t>(x.n_cols);
   const auto n_tokens = static_cast<size_t>(x.n_tokens);
   std::vector<double> values(x.floats, x.floats + n_tokens * n_cols);
   for (size_t t = 0; w.wants_quantized() && t < n_tokens; ++t) {
     const StripSpot spot(t, n_tokens);
+    const int bias = spot.width == kStripTokens ? table.strip_bias : 0;
+    const auto integer = [bias](int8_t value) { return static_cast<int8_t>(value ^ bias); };
     for (size_t k = 0; k < n_cols; ++k) {
       const size_t one = spot.one(k / 32, n_cols / 32);
       const size_t at = spot.value(k, n_cols);
-      const double fine = x.quantized.is_fine[one] != 0 ? x.quantized.fine.values[at] / 256.0 : 0.0;
-      values[t * n_cols + k] = x.quantized.scales[one] * (x.quantized.coarse.values[at] + fine);
+      const double fine = x.quantized.is_fine[one] != 0 ? integer(x.quantized.fine.values[at]) / 256.0 : 0.0;
+      values[t * n_cols + k] = x.quantized.scales[one] * (integer(x.quantized.coarse.values[at]) + fine);
     }
   }
   return values;
@@ -53,7 +55,7 @@ TEST(Matmul, AgreesWithDouble) {
       for (const KernelTable* table : available_tables()) {
         Batch batch(*table, spiky_floats(size_t{n_tokens} * n_cols, rng), n_cols);
         const Activations x = batch.all();
-        const std::vector<double> seen = seen_values(w, x);
+        const std::vector<double> seen = seen_values(*table, w, x);
         std::vector<float> y(size_t{n_tokens} * n_rows);
         table->matmul(w, x, y.data(), n_rows, 0, w.n_groups());
         for (int r = 0; r < n_rows; ++r) {
@@ -82,7 +84,7 @@ TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
     for (int r = 0; r < 20; ++r) {
       std::vector<float> weights(n_cols);
       unpack_row(w, r, weights.data());
-      const auto [sum, magnitude] = reference(weights, seen_values(w, batch.all()));
+      const auto [sum, magnitude] = reference(weights, seen_values(*table, w, batch.all()));
       ASSERT_NEAR(y[r], sum, 2e-6 * magnitude);
     }
   }

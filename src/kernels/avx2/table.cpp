@@ -6,6 +6,9 @@
 
 namespace pellucid::kernels::avx2 {
 #include "kernels/generic/all.inl"
+namespace {
+#include "kernels/avx2/strips.inl"
+}  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx2");
 }  // namespace pellucid::kernels::avx2

@@ -282,10 +282,10 @@ void quantized_tile(const Product& p, int group, int64_t strip, int first, int t
   }
 }
 
-/// All tokens in strips of kStrip while there are as many, then of half as many. One token takes the groups
-/// one by one: a single stream of weights is what memory delivers fastest.
-template <PackedFormat kFormat, int kStrip = kStripTokens>
-void multiply_quantized(const Product& p, int group_begin, int group_end, int token = 0) {
+/// The tokens from `token` on in strips of kStrip while there are as many, then of half as many. One token
+/// takes the groups one by one: a single stream of weights is what memory delivers fastest.
+template <PackedFormat kFormat, int kStrip>
+void multiply_quantized(const Product& p, int group_begin, int group_end, int token) {
   constexpr int kTokens = kStrip < kDotTokens ? kStrip : kDotTokens;
   constexpr int kGroups = kTokens == 1 ? 1 : kDotGroups;
   for (; token + kStrip <= p.x.n_tokens; token += kStrip) {
@@ -354,7 +354,13 @@ void multiply(const Product& p, int group_begin, int group_end) {
   if constexpr (format_row(kFormat).code_bits == 0) {
     multiply_floats<kFormat>(p, group_begin, group_end);
   } else {
-    multiply_quantized<kFormat>(p, group_begin, group_end);
+    int token = 0;
+    if constexpr (kStripBias != 0) {
+      token = p.x.n_tokens / kStripTokens * kStripTokens;
+      multiply_strips<kFormat>(p, group_begin, group_end, token);
+    }
+    multiply_quantized<kFormat, kStripBias != 0 ? kStripTokens / 2 : kStripTokens>(p, group_begin, group_end,
+                                                                                   token);
   }
 }
 

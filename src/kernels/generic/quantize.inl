@@ -22,9 +22,14 @@ inline void store_digit(I32 q0, I32 q1, const QuantizedDigit& out, int block, co
   alignas(64) int8_t integers[kBlockValues];
   store_bytes(integers, q0);
   store_bytes(integers + kLanes, q1);
+  const uint32_t bias = place.width == kStripTokens ? kStripBias * 0x01010101U : 0;
   int8_t* values = out.values + place.values(block);
-  for (int j = 0; j < kBlockValues; j += 4)
-    __builtin_memcpy(values + int64_t{j} * place.width, integers + j, 4);
+  for (int j = 0; j < kBlockValues; j += 4) {
+    uint32_t four;
+    __builtin_memcpy(&four, integers + j, sizeof(four));
+    four ^= bias;
+    __builtin_memcpy(values + int64_t{j} * place.width, &four, sizeof(four));
+  }
   const int32_t first = sum(q0);
   out.firsts[place.one(block)] = first;
   out.sums[place.one(block)] = first + sum(q1);

@@ -18,6 +18,7 @@ constexpr int kDotTokens = 4;
 constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr size_t kStreamAhead = 0;  // bytes ahead of a product of one token that it asks for; 0: none
+constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
 constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
 constexpr int kAttentionVectors = 2;
 
