@@ -63,32 +63,46 @@ using Eight = float __attribute__((vector_size(8 * sizeof(float))));
   }
 }
 
-/// 2^-y for y >= 0, within a relative 2^-13.5: 2^n times the polynomial of degree 3 that is nearest to 2^r on
-/// [-1/2, 1/2]. What is above 126 or negative counts as 126: by bits, where the sign comes first.
-[[gnu::always_inline]] inline float rough_exp2_minus(float y) {
-  constexpr float kRound = 0x1.8p23F + 127;  // leaves n + 127 in the low bits
-  y = std::bit_cast<float>(std::min(std::bit_cast<uint32_t>(y), std::bit_cast<uint32_t>(126.0F)));
-  const float shifted = kRound - y;
-  const float r = (kRound - shifted) - y;
-  float sum = 0.05517167F;
-  sum = sum * r + 0.24261113F;
-  sum = sum * r + 0.69326097F;
-  sum = sum * r + 0.99992806F;
-  return sum * std::bit_cast<float>(std::bit_cast<uint32_t>(shifted) << 23);
+/// In one step where the level has one: rough sums may have other bits at each level.
+template <bool kFused>
+[[gnu::always_inline]] inline float multiply_add(float a, float b, float c) {
+  if constexpr (kFused) {
+    return __builtin_fmaf(a, b, c);
+  } else {
+    return a * b + c;
+  }
 }
 
+/// Adds exp2((x - limit) * octaves) to `sum`, within a relative 2^-13.5: 2^n times the polynomial of degree 3
+/// that is nearest to 2^r on [-1/2, 1/2]. What is further than `most` below the limit, or above it, counts as
+/// 2^-126: by bits, where the sign comes first.
+template <bool kFused>
+[[gnu::always_inline]] inline float plus_rough(float sum, float x, float limit, float octaves, float most) {
+  constexpr float kRound = 0x1.8p23F + 127;  // leaves n + 127 in the low bits
+  const float below =
+      std::bit_cast<float>(std::min(std::bit_cast<uint32_t>(limit - x), std::bit_cast<uint32_t>(most)));
+  const float shifted = multiply_add<kFused>(below, -octaves, kRound);
+  const float r = multiply_add<kFused>(below, -octaves, kRound - shifted);
+  float power = multiply_add<kFused>(0.05517167F, r, 0.24261113F);
+  power = multiply_add<kFused>(power, r, 0.69326097F);
+  power = multiply_add<kFused>(power, r, 0.99992806F);
+  return multiply_add<kFused>(power, std::bit_cast<float>(std::bit_cast<uint32_t>(shifted) << 23), sum);
+}
+
+template <bool kFused>
 [[gnu::always_inline]] inline float add_rough(std::span<const float> block, float limit, float scale) {
   constexpr float kLog2E = 1.44269504F;
   const float octaves = scale * kLog2E;
+  const float most = 126 / octaves;
   limit += 0.0F;  // so that what equals it is +0 below it, never -0
   std::array<float, kLanes> lanes{};
   size_t i = 0;
   for (; i + kLanes <= block.size(); i += kLanes) {
     for (size_t lane = 0; lane < kLanes; ++lane)
-      lanes[lane] += rough_exp2_minus((limit - block[i + lane]) * octaves);
+      lanes[lane] = plus_rough<kFused>(lanes[lane], block[i + lane], limit, octaves, most);
   }
   for (size_t lane = 0; i < block.size(); ++i, ++lane)
-    lanes[lane] += rough_exp2_minus((limit - block[i]) * octaves);
+    lanes[lane] = plus_rough<kFused>(lanes[lane], block[i], limit, octaves, most);
   float sum = 0;
   for (const float lane : lanes) sum += lane;
   return sum;
@@ -129,7 +143,7 @@ using ConstDoubles = std::span<const double>;
 
 BlockScan scan_baseline(Floats block) { return scan_each(block); }
 void find_baseline(Floats block, float floor, Places& places) { find_each(block, floor, places); }
-float rough_baseline(Floats block, float limit, float scale) { return add_rough(block, limit, scale); }
+float rough_baseline(Floats block, float limit, float scale) { return add_rough<false>(block, limit, scale); }
 void exp_baseline(Doubles values) { exp_each(values); }
 void add_baseline(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
 constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_baseline, add_baseline};
@@ -139,8 +153,8 @@ constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_base
 [[gnu::target("avx2")]] void find_avx2(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx2")]] float rough_avx2(Floats block, float limit, float scale) {
-  return add_rough(block, limit, scale);
+[[gnu::target("avx2,fma")]] float rough_avx2(Floats block, float limit, float scale) {
+  return add_rough<true>(block, limit, scale);
 }
 [[gnu::target("avx2")]] void exp_avx2(Doubles values) { exp_each(values); }
 [[gnu::target("avx2")]] void add_avx2(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
@@ -150,8 +164,8 @@ constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void find_avx512(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx512f,avx512dq,avx512vl")]] float rough_avx512(Floats block, float limit, float scale) {
-  return add_rough(block, limit, scale);
+[[gnu::target("avx512f,avx512dq,avx512vl,fma")]] float rough_avx512(Floats block, float limit, float scale) {
+  return add_rough<true>(block, limit, scale);
 }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void exp_avx512(Doubles values) { exp_each(values); }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void add_avx512(ConstDoubles below, WeightSums& sums) {

@@ -50,8 +50,10 @@ void add_weights(std::span<const double> below, WeightSums& sums);
 /// float32. Of n < 2^31 logits summed that way, the whole is within kRoughError * (1 + the truth) of the
 /// truth: an exponent y has a relative error of 5 * 2^-24 at most, and |y| in the mean, weighted by exp(y)
 /// and with one more logit at the limit, is at most ln n < 21.5 (entropy); exp itself is within 2^-13.5, and
-/// what is excluded or as good as nothing counts as 2^-126.
+/// what is excluded or as good as nothing counts as 2^-126. `scale` is between kLeastScale and kMostScale.
 float rough_weight(std::span<const float> block, float limit, float scale);
+inline constexpr double kLeastScale = 1e-30;
+inline constexpr double kMostScale = 1e8;
 inline constexpr double kRoughError = 0x1p-13;
 
 }  // namespace pellucid::sampling

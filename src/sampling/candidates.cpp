@@ -197,13 +197,13 @@ double Candidates::known_weight(double limit) const {
 
 Candidates::Bounds Candidates::total_weight_bounds() const {
   constexpr double kLargest = 1e8;  // in float64, such logits are still known to 2^-26
-  if (total_weight_ != 0 || !row_ || divided(1) > kLargest || std::abs(logits_.front()) > kLargest) {
-    return {total_weight(), total_weight()};
-  }
+  const double scale = divided(1);
+  const bool tame = scale >= kLeastScale && scale <= kMostScale && std::abs(logits_.front()) <= kLargest;
+  if (total_weight_ != 0 || !row_ || !tame) return {total_weight(), total_weight()};
   const double last = row_->logit(ids_.back());
   const float limit = rounded_down(last);
   const double unit = exp_nonpositive(divided(limit) - logits_.front());
-  const double rough = row_->rough_weight(limit, static_cast<float>(divided(1)));
+  const double rough = row_->rough_weight(limit, static_cast<float>(scale));
   const double total = known_weight(last) + rough * unit;
   // Sums of n numbers in any two orders differ by less than n * 2^-52 of them.
   const double open = kRoughError * (rough + 1) * unit + static_cast<double>(size() + 4) * 0x1p-52 * total;
