@@ -20,9 +20,9 @@ constexpr double kLowestDouble = std::numeric_limits<double>::lowest();
 /// Lanes by name, where the compiler has failed to see them in a loop.
 using Eight = float __attribute__((vector_size(8 * sizeof(float))));
 
-[[gnu::always_inline]] inline BlockScan scan_each(std::span<const float> logits) {
+/// The highest of a block; adds to `zeros`, which is NaN once a logit isn't finite.
+[[gnu::always_inline]] inline float highest_of(std::span<const float> block, std::array<Eight, 2>& zeros) {
   std::array<Eight, 2> maximum{Eight{} + kMinusInfinity, Eight{} + kMinusInfinity};
-  std::array<Eight, 2> zeros{};  // NaN once a logit isn't finite
   const auto look = [&](const float* sixteen) {
     for (size_t half = 0; half < 2; ++half) {
       Eight x;
@@ -31,24 +31,30 @@ using Eight = float __attribute__((vector_size(8 * sizeof(float))));
       zeros[half] += x - x;
     }
   };
-  const size_t whole = logits.size() / kLanes * kLanes;
-  for (size_t i = 0; i < whole; i += kLanes) look(&logits[i]);
-  if (whole < logits.size()) {
+  const size_t whole = block.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) look(&block[i]);
+  if (whole < block.size()) {
     std::array<float, kLanes> rest{};
-    rest.fill(logits[whole]);
-    std::copy(logits.begin() + static_cast<ptrdiff_t>(whole), logits.end(), rest.begin());
+    rest.fill(block[whole]);
+    std::copy(block.begin() + static_cast<ptrdiff_t>(whole), block.end(), rest.begin());
     look(rest.data());
   }
   maximum[0] = maximum[0] > maximum[1] ? maximum[0] : maximum[1];
-  zeros[0] += zeros[1];
-  BlockScan block;
-  float sum = 0;
-  for (size_t lane = 0; lane < 8; ++lane) {
-    block.maximum = std::max(block.maximum, maximum[0][lane]);
-    sum += zeros[0][lane];
+  float highest = kMinusInfinity;
+  for (size_t lane = 0; lane < 8; ++lane) highest = std::max(highest, maximum[0][lane]);
+  return highest;
+}
+
+[[gnu::always_inline]] inline bool scan_each(std::span<const float> logits, std::span<float> maxima) {
+  std::array<Eight, 2> zeros{};
+  for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
+    maxima[begin / kBlock] = highest_of(block, zeros);
   }
-  block.finite = sum == 0;
-  return block;
+  zeros[0] += zeros[1];
+  float sum = 0;
+  for (size_t lane = 0; lane < 8; ++lane) sum += zeros[0][lane];
+  return sum == 0;
 }
 
 [[gnu::always_inline]] inline void find_each(std::span<const float> block, float floor, Places& places) {
@@ -89,22 +95,28 @@ template <bool kFused>
   return multiply_add<kFused>(power, std::bit_cast<float>(std::bit_cast<uint32_t>(shifted) << 23), sum);
 }
 
+/// Float32 sums of a block, float64 ones of those.
 template <bool kFused>
-[[gnu::always_inline]] inline float add_rough(std::span<const float> block, float limit, float scale) {
+[[gnu::always_inline]] inline double add_rough(std::span<const float> logits, float limit, float scale) {
   constexpr float kLog2E = 1.44269504F;
   const float octaves = scale * kLog2E;
   const float most = 126 / octaves;
   limit += 0.0F;  // so that what equals it is +0 below it, never -0
-  std::array<float, kLanes> lanes{};
-  size_t i = 0;
-  for (; i + kLanes <= block.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane)
-      lanes[lane] = plus_rough<kFused>(lanes[lane], block[i + lane], limit, octaves, most);
+  Lanes sums{};
+  for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
+    std::array<float, kLanes> lanes{};
+    size_t i = 0;
+    for (; i + kLanes <= block.size(); i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane)
+        lanes[lane] = plus_rough<kFused>(lanes[lane], block[i + lane], limit, octaves, most);
+    }
+    for (size_t lane = 0; i < block.size(); ++i, ++lane)
+      lanes[lane] = plus_rough<kFused>(lanes[lane], block[i], limit, octaves, most);
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += lanes[lane];
   }
-  for (size_t lane = 0; i < block.size(); ++i, ++lane)
-    lanes[lane] = plus_rough<kFused>(lanes[lane], block[i], limit, octaves, most);
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
+  double sum = 0;
+  for (const double lane : sums) sum += lane;
   return sum;
 }
 
@@ -130,9 +142,9 @@ template <bool kFused>
 }
 
 struct Loops {
-  BlockScan (*scan)(std::span<const float> block);
+  bool (*scan)(std::span<const float> logits, std::span<float> maxima);
   void (*find)(std::span<const float> block, float floor, Places& places);
-  float (*rough_weight)(std::span<const float> block, float limit, float scale);
+  double (*rough_weight)(std::span<const float> logits, float limit, float scale);
   void (*exp)(std::span<double> values);
   void (*add_weights)(std::span<const double> below, WeightSums& sums);
 };
@@ -141,31 +153,38 @@ using Floats = std::span<const float>;
 using Doubles = std::span<double>;
 using ConstDoubles = std::span<const double>;
 
-BlockScan scan_baseline(Floats block) { return scan_each(block); }
+bool scan_baseline(Floats logits, std::span<float> maxima) { return scan_each(logits, maxima); }
 void find_baseline(Floats block, float floor, Places& places) { find_each(block, floor, places); }
-float rough_baseline(Floats block, float limit, float scale) { return add_rough<false>(block, limit, scale); }
+double rough_baseline(Floats logits, float limit, float scale) {
+  return add_rough<false>(logits, limit, scale);
+}
 void exp_baseline(Doubles values) { exp_each(values); }
 void add_baseline(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
 constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_baseline, add_baseline};
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] BlockScan scan_avx2(Floats block) { return scan_each(block); }
+[[gnu::target("avx2")]] bool scan_avx2(Floats logits, std::span<float> maxima) {
+  return scan_each(logits, maxima);
+}
 [[gnu::target("avx2")]] void find_avx2(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx2,fma")]] float rough_avx2(Floats block, float limit, float scale) {
-  return add_rough<true>(block, limit, scale);
+[[gnu::target("avx2,fma")]] double rough_avx2(Floats logits, float limit, float scale) {
+  return add_rough<true>(logits, limit, scale);
 }
 [[gnu::target("avx2")]] void exp_avx2(Doubles values) { exp_each(values); }
 [[gnu::target("avx2")]] void add_avx2(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
 constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
 
-[[gnu::target("avx512f,avx512dq,avx512vl")]] BlockScan scan_avx512(Floats block) { return scan_each(block); }
+[[gnu::target("avx512f,avx512dq,avx512vl")]] bool scan_avx512(Floats logits, std::span<float> maxima) {
+  return scan_each(logits, maxima);
+}
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void find_avx512(Floats block, float floor, Places& places) {
   find_each(block, floor, places);
 }
-[[gnu::target("avx512f,avx512dq,avx512vl,fma")]] float rough_avx512(Floats block, float limit, float scale) {
-  return add_rough<true>(block, limit, scale);
+[[gnu::target("avx512f,avx512dq,avx512vl,fma")]] double rough_avx512(Floats logits, float limit,
+                                                                     float scale) {
+  return add_rough<true>(logits, limit, scale);
 }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void exp_avx512(Doubles values) { exp_each(values); }
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void add_avx512(ConstDoubles below, WeightSums& sums) {
@@ -189,7 +208,7 @@ const Loops& loops() {
 
 }  // namespace
 
-BlockScan scan(std::span<const float> block) { return loops().scan(block); }
+bool scan(std::span<const float> logits, std::span<float> maxima) { return loops().scan(logits, maxima); }
 
 Places reaching(std::span<const float> block, float floor) {
   Places places;
@@ -197,8 +216,8 @@ Places reaching(std::span<const float> block, float floor) {
   return places;
 }
 
-float rough_weight(std::span<const float> block, float limit, float scale) {
-  return loops().rough_weight(block, limit, scale);
+double rough_weight(std::span<const float> logits, float limit, float scale) {
+  return loops().rough_weight(logits, limit, scale);
 }
 
 void exp_nonpositive(std::span<double> values) { loops().exp(values); }

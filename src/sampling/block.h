@@ -12,13 +12,9 @@ namespace pellucid::sampling {
 
 inline constexpr size_t kBlock = 256;
 
-struct BlockScan {
-  float maximum = -std::numeric_limits<float>::infinity();
-  bool finite = true;  // all of its logits
-};
-
-/// Of at most kBlock logits.
-BlockScan scan(std::span<const float> block);
+/// The highest of each block of kBlock logits, the last perhaps shorter; maxima has room for all. False where
+/// a logit is not finite: one that is NaN counts for no maximum.
+bool scan(std::span<const float> logits, std::span<float> maxima);
 
 /// Places of logits in a block, ascending.
 struct Places {
@@ -46,12 +42,12 @@ struct WeightSums {
 /// Adds the terms of logits that are this far below the best, all <= 0.
 void add_weights(std::span<const double> below, WeightSums& sums);
 
-/// The sum of exp((logit - limit) * scale) over those of at most kBlock logits that are not above `limit`, in
-/// float32. Of n < 2^31 logits summed that way, the whole is within kRoughError * (1 + the truth) of the
+/// The sum of exp((logit - limit) * scale) over those that are not above `limit`, in float32. Of n < 2^31
+/// logits the whole is within kRoughError * (1 + the truth) of the
 /// truth: an exponent y has a relative error of 5 * 2^-24 at most, and |y| in the mean, weighted by exp(y)
 /// and with one more logit at the limit, is at most ln n < 21.5 (entropy); exp itself is within 2^-13.5, and
 /// what is excluded or as good as nothing counts as 2^-126. `scale` is between kLeastScale and kMostScale.
-float rough_weight(std::span<const float> block, float limit, float scale);
+double rough_weight(std::span<const float> logits, float limit, float scale);
 inline constexpr double kLeastScale = 1e-30;
 inline constexpr double kMostScale = 1e8;
 inline constexpr double kRoughError = 0x1p-13;

@@ -61,11 +61,11 @@ void Candidates::rank_within(double reach) const {
   reach_ = std::max(reach_, reach);
 }
 
-/// About ten times as many where logits are spread as a model's.
+/// About ten times as many where logits are spread as a model's. It ends at any temperature.
 void Candidates::rank_more() const {
-  constexpr double kNats = 2;
-  constexpr double kLeast = 0x1p-10;  // so that it ends at any temperature
-  rank_within(1.25 * reach_ + std::max(kNats / divided(1), kLeast));
+  constexpr double kNats = 4;
+  constexpr double kLeast = 0x1p-10;
+  rank_within(reach_ + std::max({kNats / divided(1), reach_ / 4, kLeast}));
 }
 
 void Candidates::rank_to(size_t n) const {
@@ -100,6 +100,10 @@ double Candidates::logit(size_t rank) const {
 
 std::span<const double> Candidates::weights() const {
   rank_to(size());
+  return ranked_weights();
+}
+
+std::span<const double> Candidates::ranked_weights() const {
   if (weights_.empty()) {
     weights_ = logits_;
     for (double& weight : weights_) weight -= logits_.front();
@@ -187,8 +191,9 @@ double Candidates::divided(double logit) const {
 /// Of those that are ranked and above `limit` in the row, which is the logit of the last one, and of those
 /// that are edited and not.
 double Candidates::known_weight(double limit) const {
+  const std::span<const double> weights = ranked_weights();
   double sum = 0;
-  for (size_t rank = 0; row_->logit(ids_[rank]) > limit; ++rank) sum += weight(rank);
+  for (size_t rank = 0; row_->logit(ids_[rank]) > limit; ++rank) sum += weights[rank];
   for (const Edit& edit : row_->edits()) {
     if (edit.logit <= limit) sum += exp_nonpositive(divided(edit.logit) - logits_.front());
   }

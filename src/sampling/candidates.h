@@ -116,6 +116,7 @@ class Candidates {
   void rank_to(size_t n) const;
   void leave_row() const;
   [[nodiscard]] double divided(double logit) const;
+  [[nodiscard]] std::span<const double> ranked_weights() const;
   [[nodiscard]] double known_weight(double limit) const;
   template <typename F>
   void for_each_block(const F& f) const;
@@ -132,7 +133,7 @@ class Candidates {
   mutable std::shared_ptr<const Row> row_;  // while not all are ranked
   mutable double reach_ = 0;                // of those that are ranked, below the best in the row
   mutable std::vector<double> divisors_;    // of the row's logits
-  mutable std::vector<double> weights_;     // empty, or exp(logits_[i] - logits_[0])
+  mutable std::vector<double> weights_;     // empty, or exp(logits_[i] - logits_[0]) of all that are ranked
   mutable double total_weight_ = 0;         // 0 until it is asked for
   mutable double total_product_ = 0;        // of weights and how far their logits are below the best
 };

@@ -6,7 +6,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <functional>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -30,20 +29,27 @@ Error invalid_logit(std::span<const float> row) {
           fmt::format("the logit of token {} is {}", bad - row.begin(), *bad != *bad ? "NaN" : "+infinity")};
 }
 
-/// A logit that at least `count` logits of the row reach, if there are as many blocks: the count-th largest
-/// of the blocks' maxima. -inf where there are fewer blocks.
+/// A logit that at least `count` logits of the row reach, if there are as many blocks whose best is not -inf,
+/// and not many more blocks: found by halving. Else -inf.
 float reached_by(const std::vector<float>& maxima, size_t count) {
-  if (count > maxima.size()) return kMinusInfinity;
+  const auto reaching = [&maxima](float floor) {
+    size_t n = 0;
+    for (const float maximum : maxima) n += maximum >= floor ? 1 : 0;
+    return n;
+  };
   if (count == 0) return std::numeric_limits<float>::infinity();
-  std::vector<float> best(maxima.begin(), maxima.begin() + static_cast<ptrdiff_t>(count));
-  std::make_heap(best.begin(), best.end(), std::greater<>());  // the smallest of the best on top
-  for (size_t i = count; i < maxima.size(); ++i) {
-    if (maxima[i] <= best.front()) continue;
-    std::pop_heap(best.begin(), best.end(), std::greater<>());
-    best.back() = maxima[i];
-    std::push_heap(best.begin(), best.end(), std::greater<>());
+  float low = std::numeric_limits<float>::lowest();
+  if (reaching(low) < count) return kMinusInfinity;
+  low = std::numeric_limits<float>::infinity();
+  for (const float maximum : maxima) low = maximum == kMinusInfinity ? low : std::min(low, maximum);
+  float high = *std::max_element(maxima.begin(), maxima.end());
+  for (int step = 0; step < 16; ++step) {
+    const float middle = low / 2 + high / 2;
+    const size_t n = reaching(middle);
+    (n >= count ? low : high) = middle;
+    if (n >= count && n <= count + count / 8) break;
   }
-  return best.front();
+  return low;
 }
 
 /// The order key as one number: ascending keys are logits descending, then ids ascending. A float's bits
@@ -55,7 +61,7 @@ uint64_t order_key(float logit, size_t id) {
 }
 
 /// Sorts by the upper 32 bits; equal ones keep their place. Three passes of 11 bits: faster than comparing
-/// from some thousand elements on.
+/// from some hundred elements on.
 void radix_sort_by_logit(std::vector<uint64_t>& keys) {
   constexpr int kDigitBits = 11;
   constexpr size_t kDigits = size_t{1} << kDigitBits;
@@ -71,7 +77,7 @@ void radix_sort_by_logit(std::vector<uint64_t>& keys) {
 
 /// The first `limit` keys in order. Keys come in ascending order of id.
 void sort_keys(std::vector<uint64_t>& keys, size_t limit) {
-  constexpr size_t kRadixPays = 4096;
+  constexpr size_t kRadixPays = 768;
   if (limit < keys.size()) {
     std::nth_element(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(limit), keys.end());
     keys.resize(limit);
@@ -111,14 +117,9 @@ Result<Row> Row::owning(std::vector<float> logits) {
 Result<void> Row::scan() {
   maxima_.resize((logits_.size() + kBlock - 1) / kBlock);
   standing_ = logits_.size();
-  for (size_t i = 0; i < maxima_.size(); ++i) {
-    const std::span<const float> part = block_of(logits_, i);
-    const BlockScan block = sampling::scan(part);
-    maxima_[i] = block.maximum;
-    if (block.finite) continue;
-    if (std::any_of(part.begin(), part.end(), is_invalid)) return invalid_logit(logits_);
-    standing_ -= static_cast<size_t>(std::count(part.begin(), part.end(), kMinusInfinity));
-  }
+  if (sampling::scan(logits_, maxima_)) return {};
+  if (std::any_of(logits_.begin(), logits_.end(), is_invalid)) return invalid_logit(logits_);
+  standing_ -= static_cast<size_t>(std::count(logits_.begin(), logits_.end(), kMinusInfinity));
   return {};
 }
 
@@ -151,7 +152,7 @@ void Row::keep_only(std::span<const uint32_t> only) {
   std::erase_if(edits_, [&](const Edit& edit) { return !contains(only, static_cast<size_t>(edit.id)); });
   own_ = std::move(masked);
   logits_ = own_;
-  for (size_t i = 0; i < maxima_.size(); ++i) maxima_[i] = sampling::scan(block_of(logits_, i)).maximum;
+  sampling::scan(logits_, maxima_);
   rescan_edited_blocks();
   standing_ =
       static_cast<size_t>(std::ranges::count_if(logits_, [](float x) { return x != kMinusInfinity; }));
@@ -195,23 +196,21 @@ void Row::for_each_edited_block(const F& f) const {
 }
 
 void Row::rescan_edited_blocks() {
-  for_each_edited_block(
-      [this](size_t block, std::span<const float> plain) { maxima_[block] = sampling::scan(plain).maximum; });
+  for_each_edited_block([this](size_t block, std::span<const float> plain) {
+    sampling::scan(plain, std::span(maxima_).subspan(block, 1));
+  });
 }
 
 double Row::rough_weight(float limit, float scale) const {
   double sum = 0;
   size_t next = 0;
-  const auto add_until = [&](size_t end) {
-    for (; next < end; ++next) sum += sampling::rough_weight(block_of(logits_, next), limit, scale);
-  };
   for_each_edited_block([&](size_t block, std::span<const float> plain) {
-    add_until(block);
+    const size_t begin = block * kBlock;
+    sum += sampling::rough_weight(logits_.subspan(next, begin - next), limit, scale);
     sum += sampling::rough_weight(plain, limit, scale);
-    ++next;
+    next = begin + plain.size();
   });
-  add_until(maxima_.size());
-  return sum;
+  return sum + sampling::rough_weight(logits_.subspan(next), limit, scale);
 }
 
 double Row::highest() const {

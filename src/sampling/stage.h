@@ -37,7 +37,7 @@ struct StageReport {
   size_t kept = 0;       // candidates after
   size_t changed = 0;    // logits it changed, where it changes single ones
   double setting = 0;    // the value it worked with
-  double threshold = 0;  // where it cut; what that is, the stage's file says; top_p's NaN if not watched
+  double threshold = 0;  // where it cut; what that is, the stage's file says; NaN where unknown
   double measure = 0;    // what the threshold was made from, e.g. the entropy, where there is such a thing
   std::optional<RandomDraw> random;  // where it takes a random number
 

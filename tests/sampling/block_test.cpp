@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -32,16 +33,22 @@ TEST(Block, ScanFindsTheMaximumAndWhatIsNoLogit) {
     const size_t at = random() % n;
     const std::vector<float> odd{1, -kInfinity, kInfinity, std::numeric_limits<float>::quiet_NaN(), 3e38F};
     block[at] = odd[n % odd.size()];
-    const BlockScan found = scan(block);
     bool finite = true;
     float maximum = -kInfinity;
     for (const float x : block) {
       finite &= std::isfinite(x);
       maximum = std::fmax(maximum, x);
     }
-    EXPECT_EQ(found.finite, finite) << n;
-    EXPECT_EQ(found.maximum, maximum) << n;
+    float found = 0;
+    EXPECT_EQ(scan(block, {&found, 1}), finite) << n;
+    EXPECT_EQ(found, maximum) << n;
   }
+  std::vector<float> row = a_block(random, 5 * kBlock + 3);
+  row[700] = 99;
+  std::array<float, 6> maxima{};
+  scan(row, maxima);
+  EXPECT_EQ(maxima[2], 99);
+  EXPECT_EQ(maxima[5], *std::max_element(row.end() - 3, row.end()));
 }
 
 TEST(Block, ReachingFindsThePlacesInOrder) {

@@ -89,6 +89,29 @@ TEST(Stages, FastAndWatchedAreTheSameBitsInAnyOrder) {
   EXPECT_GT(ran, repetitions(8'000));
 }
 
+TEST(Stages, MirostatOfALargeVocabularyKeepsTheSameWatchedOrNot) {
+  std::mt19937 random(32);
+  for (const float spread : {0.0F, 0.5F, 2.0F, 4.0F, 9.0F}) {
+    std::normal_distribution<float> normal(0, spread);
+    std::vector<float> row(30'000);
+    for (float& logit : row) logit = spread == 0 ? 1 : normal(random);
+    for (const double mu : {-3.0, 0.0, 0.5, 3.0, 9.0, 14.0, 14.9, 40.0}) {
+      for (const double version : {1.0, 2.0}) {
+        Settings settings = test::all_off();
+        settings.mirostat = static_cast<int>(version);
+        const State state{.mirostat_mu = mu};
+        WatchedBest best{.top = 2};
+        const ChainResult unseen = run_chain(row, settings, {}, state).value();
+        const ChainResult seen = run_chain(row, settings, {}, state, &best).value();
+        const ChainResult slow = std::move(watch_chain(row, settings, 2, {}, {}, state)).value().result;
+        ASSERT_EQ(unseen.candidates.size(), seen.candidates.size()) << spread << ' ' << mu;
+        ASSERT_EQ(unseen.candidates.size(), slow.candidates.size()) << spread << ' ' << mu;
+        EXPECT_TRUE(std::isfinite(seen.reports.back().threshold));
+      }
+    }
+  }
+}
+
 TEST(Stages, TopPOfALargeVocabularyKeepsTheSameWatchedOrNot) {
   std::mt19937 random(31);
   for (const float spread : {0.0F, 0.5F, 2.0F, 4.0F, 9.0F}) {

@@ -3,6 +3,8 @@
 // mu itself. The draw moves mu. measure: mu in bits; threshold: version 1 the rank k, version 2 the surprise
 // of the last one kept.
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "sampling/log.h"
 #include "sampling/stages/stages.h"
@@ -46,13 +48,13 @@ double mu_of(const StageInput& input) {
 }
 
 /// The slope of ln p over ln rank of the best, by least squares through the origin of differences (eq. 30).
-double zipf_exponent(std::span<const double> logits) {
+double zipf_exponent(const Candidates& candidates) {
   double products = 0;
   double squares = 0;
-  for (size_t i = 0; i + 1 < std::min(kLooksAt, logits.size()); ++i) {
+  for (size_t i = 0; i + 1 < std::min(kLooksAt, candidates.size()); ++i) {
     const auto rank = static_cast<double>(i + 1);
     const double t = log_positive((rank + 1) / rank);
-    products += t * (logits[i] - logits[i + 1]);
+    products += t * (candidates.logit(i) - candidates.logit(i + 1));
     squares += t * t;
   }
   return squares > 0 ? products / squares : 0;
@@ -68,18 +70,43 @@ double rank_of(double s, double mu, double n) {
   return power(product, 1 / s);
 }
 
+/// How many have a surprise of at most mu bits, the best always. None where `total` is not narrow enough to
+/// know, or more have to be ranked for it.
+std::optional<size_t> known_within(double mu, const Candidates& candidates, const Candidates::Bounds& total) {
+  const bool exact = total.low == total.high;
+  const double rounding = exact ? 0 : 1e-12;  // of the logarithms
+  const double below = log_positive(total.low);
+  const double above = log_positive(total.high);
+  for (size_t kept = 1; kept < candidates.size(); ++kept) {
+    if (kept == candidates.ranked()) return std::nullopt;
+    const double distance = candidates.logit(0) - candidates.logit(kept);
+    if ((distance + below) / kLn2 > mu + rounding) return kept;
+    if (!((distance + above) / kLn2 <= mu - rounding)) return std::nullopt;
+  }
+  return candidates.size();
+}
+
+size_t within(double mu, const Candidates& candidates) {
+  for (;;) {
+    const auto kept = known_within(mu, candidates, candidates.total_weight_bounds());
+    if (kept) return *kept;
+    candidates.rank_more();
+  }
+}
+
 void run(const StageInput& input, Candidates& candidates, StageReport& report) {
   report.setting = input.settings.mirostat;
   report.measure = mu_of(input);
   size_t kept = 1;
   if (input.settings.mirostat == 1) {
     const auto n = static_cast<double>(candidates.size());
-    if (n > 1) report.threshold = rank_of(zipf_exponent(candidates.logits()), report.measure, n);
+    if (n > 1) report.threshold = rank_of(zipf_exponent(candidates), report.measure, n);
     report.threshold = std::floor(std::clamp(report.threshold, 1.0, n));
     kept = static_cast<size_t>(report.threshold);
   } else {
-    while (kept < candidates.size() && candidates.surprise(kept) / kLn2 <= report.measure) ++kept;
-    report.threshold = candidates.surprise(kept - 1) / kLn2;
+    kept = within(report.measure, candidates);
+    report.threshold =
+        input.watched ? candidates.surprise(kept - 1) / kLn2 : std::numeric_limits<double>::quiet_NaN();
   }
   candidates.keep_best(kept);
 }
