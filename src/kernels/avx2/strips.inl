@@ -46,19 +46,21 @@ inline I32 words(I32 low, I32 high) { return (low & set1(int32_t{0xFFFF})) | shi
 template <int kGroup = 0, PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_codes(const std::byte* planes, int g,
                                                 StripWeights<kFormat, kGroups>& w) {
+  using Weights = StripWeights<kFormat, kGroups>;
   using Format = StripFormat<kFormat>;
   const Bytes codes = block_codes<kFormat, kGroup>(planes);
   const __m256i taken = _mm256_set1_epi8(Format::kTaken);
-  __m256i* to = w.codes[kGroup / w.kSteps][kGroup % w.kSteps] + 2 * g;
+  __m256i* to = w.codes[kGroup / Weights::kSteps][kGroup % Weights::kSteps] + 2 * g;
   const Bytes high = Format::kDigits == 2 ? field<4, 15>(codes) : codes;
   put(to, Bytes{_mm256_sub_epi8(high.low, taken), _mm256_sub_epi8(high.high, taken)});
-  if constexpr (Format::kDigits == 2) put(to + w.kRows, field<0, 15>(codes));
+  if constexpr (Format::kDigits == 2) put(to + Weights::kRows, field<0, 15>(codes));
   if constexpr (kGroup + 1 < kBlockValues / 4) unpack_codes<kGroup + 1>(planes, g, w);
 }
 
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_scales(const BlockScales& scales, int g,
                                                  StripWeights<kFormat, kGroups>& w) {
+  using Weights = StripWeights<kFormat, kGroups>;
   using Format = StripFormat<kFormat>;
   put(w.scales + 2 * g, scales.scale);
   if constexpr (Format::kRow.has_minimum) put(w.minimums + 2 * g, scales.minimum);
@@ -74,7 +76,7 @@ template <PackedFormat kFormat, int kGroups>
     if constexpr (Format::kDigits == 2) {
       const __m256i sixteen = _mm256_set1_epi16(16);
       put(w.factors[0], I32{sixteen, sixteen});
-      put(w.factors[0] + w.kRows, I32{one, one});
+      put(w.factors[0] + Weights::kRows, I32{one, one});
     }
   }
 }
@@ -82,6 +84,7 @@ template <PackedFormat kFormat, int kGroups>
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_block(const Product& p, int group, int block,
                                                 StripWeights<kFormat, kGroups>& w) {
+  using Weights = StripWeights<kFormat, kGroups>;
   const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
   for (int g = 0; g < kGroups; ++g) {
     const std::byte* bytes = p.group(group + g);
@@ -89,10 +92,10 @@ template <PackedFormat kFormat, int kGroups>
     unpack_scales(block_scales<kFormat>(bytes + place.halves, bytes + place.subs), g, w);
   }
   const __m256i bias = _mm256_set1_epi8(static_cast<char>(kStripBias));
-  for (int s = 0; s < w.kSums; ++s) {
-    for (int v = 0; v < w.kVectors; ++v) {
+  for (int s = 0; s < Weights::kSums; ++s) {
+    for (int v = 0; v < Weights::kVectors; ++v) {
       __m256i start = _mm256_setzero_si256();
-      for (int k = 0; k < w.kSteps; ++k) {
+      for (int k = 0; k < Weights::kSteps; ++k) {
         start = _mm256_sub_epi16(start, _mm256_maddubs_epi16(bias, w.codes[s][k][v]));
       }
       w.starts[s][v] = start;
@@ -122,31 +125,32 @@ template <class Digit>
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void multiply_block(const StripWeights<kFormat, kGroups>& w,
                                                   const StripToken (&x)[2], __m256i (&dots)[2][2 * kGroups]) {
+  using Weights = StripWeights<kFormat, kGroups>;
 #pragma GCC unroll 2
-  for (int s = 0; s < w.kSums; ++s) {
-    __m256i sums[2][w.kVectors];
+  for (int s = 0; s < Weights::kSums; ++s) {
+    __m256i sums[2][Weights::kVectors];
     for (auto& token : sums) {
-      for (int v = 0; v < w.kVectors; ++v) token[v] = w.starts[s][v];
+      for (int v = 0; v < Weights::kVectors; ++v) token[v] = w.starts[s][v];
     }
 #pragma GCC unroll 8
-    for (int k = 0; k < w.kSteps; ++k) {
+    for (int k = 0; k < Weights::kSteps; ++k) {
       __m256i values[2];
       for (int t = 0; t < 2; ++t) {
         int32_t four;
-        __builtin_memcpy(&four, x[t].values + 4 * kStripTokens * (s * w.kSteps + k), sizeof(four));
+        __builtin_memcpy(&four, x[t].values + 4 * kStripTokens * (s * Weights::kSteps + k), sizeof(four));
         values[t] = _mm256_set1_epi32(four);
       }
-      for (int v = 0; v < w.kVectors; ++v) {
+      for (int v = 0; v < Weights::kVectors; ++v) {
         for (int t = 0; t < 2; ++t) {
           sums[t][v] = _mm256_add_epi16(sums[t][v], _mm256_maddubs_epi16(values[t], w.codes[s][k][v]));
         }
       }
     }
     for (int t = 0; t < 2; ++t) {
-      for (int v = 0; v < w.kVectors; ++v) {
+      for (int v = 0; v < Weights::kVectors; ++v) {
         const __m256i part = _mm256_madd_epi16(sums[t][v], w.factors[s][v]);
-        __m256i& dot = dots[t][v % w.kRows];
-        dot = s == 0 && v < w.kRows ? part : _mm256_add_epi32(dot, part);
+        __m256i& dot = dots[t][v % Weights::kRows];
+        dot = s == 0 && v < Weights::kRows ? part : _mm256_add_epi32(dot, part);
       }
     }
   }
@@ -156,14 +160,15 @@ template <PackedFormat kFormat, int kGroups>
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void add_block(const StripWeights<kFormat, kGroups>& w,
                                              const StripToken (&x)[2]) {
+  using Weights = StripWeights<kFormat, kGroups>;
   using Format = StripFormat<kFormat>;
-  __m256i dots[2][w.kRows];
+  __m256i dots[2][Weights::kRows];
   multiply_block(w, x, dots);
   for (int t = 0; t < 2; ++t) {
     const __m256 scale_x = _mm256_set1_ps(x[t].scale);
     const __m256i taken = _mm256_set1_epi32(x[t].sum * Format::kTaken);
     const __m256i halves = _mm256_set1_epi32((x[t].first & 0xFFFF) | (x[t].sum - x[t].first) << 16);
-    for (int r = 0; r < w.kRows; ++r) {
+    for (int r = 0; r < Weights::kRows; ++r) {
       float* at = x[t].sums + 8 * r;
       __m256 sum = _mm256_load_ps(at);
       if constexpr (Format::kRow.has_minimum) {
