@@ -117,7 +117,7 @@ Result<int> Chat::run() {
       if (console_.interactive) console_.say("\n");
       return 0;
     }
-    if (line.kind == Line::Kind::kInterrupted) {
+    if (line.kind == Line::Kind::kCancelled) {
       interrupted_at_prompt();
       continue;
     }
@@ -166,7 +166,7 @@ Result<std::optional<std::string>> Chat::read_block(std::string_view first) {
     // The line of the opening quotes counts only if something follows them.
     if (!opening || !line.empty()) block += line + "\n";
     const Line next = console_.read_line(console_.interactive ? kMorePrompt : "");
-    if (next.kind == Line::Kind::kInterrupted) {
+    if (next.kind == Line::Kind::kCancelled) {
       if (!console_.interactive) status_ = kInterrupted;
       return std::optional<std::string>();
     }

@@ -213,11 +213,11 @@ Result<void> show(ModelRun& run, const generation::StepView& view, size_t top, S
 boost::json::object head_of(const ModelRun& run, std::span<const PromptToken> prompt,
                             const generation::Generation& done) {
   boost::json::object head{
-      {"model", run.loaded.path}, {"prompt_tokens", to_json(run.prompt)}, {"prompt", prompt_json(prompt)}};
+      {"model", run.loaded.path}, {"prompt_tokens", ids_json(run.prompt)}, {"prompt", prompt_json(prompt)}};
   if (!run.options.negative_prompt.empty()) {
-    head["negative_prompt_tokens"] = to_json(run.options.negative_prompt);
+    head["negative_prompt_tokens"] = ids_json(run.options.negative_prompt);
   }
-  if (run.dialects.empty()) head["tokens"] = to_json(done.tokens);
+  if (run.dialects.empty()) head["tokens"] = ids_json(done.tokens);
   head["seed"] = run.options.seed;
   if (run.dialects.empty()) head["settings"] = trace::settings_json(run.options.settings);
   return head;

@@ -132,7 +132,7 @@ std::string end_line(const BeamStepView& step, const ReportStyle& style) {
 
 boost::json::object to_json(const Beam& beam, const TokenLabel& label) {
   return {{"sum_logprob", beam.sum},
-          {"tokens", cli::to_json(beam.tokens)},
+          {"tokens", ids_json(beam.tokens)},
           {"text", replaced_utf8(text_of(beam, label))}};
 }
 

@@ -18,7 +18,7 @@ namespace {
 enum class Detail { kAll, kNoReasons, kNoLogits };
 
 /// A row of the table: the titles, a token, or all others.
-struct Line {
+struct TableLine {
   std::vector<std::string> cells;
   std::string_view ansi;
 };
@@ -54,10 +54,10 @@ std::string title_of(const sampling::Dialect& dialect, Detail detail) {
   return title.substr(0, kCell - 1) + "…";
 }
 
-std::vector<Line> lines_of(const ComparedStep& compared, Detail detail, size_t token_width) {
+std::vector<TableLine> lines_of(const ComparedStep& compared, Detail detail, size_t token_width) {
   const ExplainedStep& first = compared.dialects.front().step;
   const auto line = [&](std::string token, std::string id, std::string logit, const auto& of_dialect) {
-    Line made{{std::move(token)}, {}};
+    TableLine made{{std::move(token)}, {}};
     if (detail != Detail::kNoLogits) {
       made.cells.push_back(std::move(id));
       made.cells.push_back(std::move(logit));
@@ -65,7 +65,7 @@ std::vector<Line> lines_of(const ComparedStep& compared, Detail detail, size_t t
     for (const DialectStep& dialect : compared.dialects) made.cells.push_back(of_dialect(dialect));
     return made;
   };
-  std::vector<Line> lines;
+  std::vector<TableLine> lines;
   lines.push_back(line("token", "id", "logit",
                        [&](const DialectStep& dialect) { return title_of(dialect.dialect, detail); }));
   lines.back().ansi = kBold;
@@ -87,10 +87,10 @@ std::vector<Line> lines_of(const ComparedStep& compared, Detail detail, size_t t
 }
 
 /// Tokens to the left, all else to the right.
-std::string aligned(const std::vector<Line>& lines, const std::vector<size_t>& widths,
+std::string aligned(const std::vector<TableLine>& lines, const std::vector<size_t>& widths,
                     const ReportStyle& style) {
   std::string text;
-  for (const Line& line : lines) {
+  for (const TableLine& line : lines) {
     std::string row = "  " + padded(line.cells.front(), widths.front());
     for (size_t i = 1; i < line.cells.size(); ++i) {
       row += std::string(1 + widths[i] - display_width(line.cells[i]), ' ') + line.cells[i];
@@ -106,11 +106,11 @@ std::string table(const ComparedStep& compared, const ReportStyle& style) {
   constexpr size_t kMostToken = 16;
   for (const Detail detail : {Detail::kAll, Detail::kNoReasons, Detail::kNoLogits}) {
     const bool last = detail == Detail::kNoLogits;
-    const std::vector<Line> lines = lines_of(compared, detail, last ? kLeastToken : kMostToken);
+    const std::vector<TableLine> lines = lines_of(compared, detail, last ? kLeastToken : kMostToken);
     std::vector<size_t> widths(lines.front().cells.size());
     size_t total = 1;
     for (size_t i = 0; i < widths.size(); ++i) {
-      for (const Line& line : lines) widths[i] = std::max(widths[i], display_width(line.cells[i]));
+      for (const TableLine& line : lines) widths[i] = std::max(widths[i], display_width(line.cells[i]));
       total += 1 + widths[i];
     }
     if (total <= style.width || last) return aligned(lines, widths, style);

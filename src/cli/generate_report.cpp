@@ -30,7 +30,7 @@ boost::json::object likelihood_json(const generation::Sample& sample) {
 boost::json::object head_json(const GenerateRun& run, const generation::Timings& t) {
   boost::json::object head{
       {"model", run.loaded.path},
-      {"prompt_tokens", to_json(run.prompt)},
+      {"prompt_tokens", ids_json(run.prompt)},
       {"seed", run.options.seed},
       {"settings", trace::settings_json(run.options.settings)},
       {"timings", boost::json::object{{"load_ms", run.loaded.load_ms},
@@ -39,14 +39,14 @@ boost::json::object head_json(const GenerateRun& run, const generation::Timings&
                                       {"prefill_tokens_per_s", rate(t.prefill_tokens, t.prefill_ms)},
                                       {"decode_tokens_per_s", rate(t.decode_tokens, t.decode_ms)}}}};
   if (!run.options.negative_prompt.empty()) {
-    head["negative_prompt_tokens"] = to_json(run.options.negative_prompt);
+    head["negative_prompt_tokens"] = ids_json(run.options.negative_prompt);
   }
   if (run.now) head["now"] = to_text(*run.now);
   return head;
 }
 
 boost::json::object text_json(const generation::Generation& done) {
-  return {{"tokens", to_json(done.tokens)},
+  return {{"tokens", ids_json(done.tokens)},
           {"text", to_json_text(done.text)},
           {"finish_reason", std::string(generation::to_string(done.finish_reason))}};
 }

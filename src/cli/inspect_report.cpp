@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "cli/explain_terms.h"
 #include "cli/json.h"
 #include "tokenizer/tokenizer.h"
 
@@ -134,17 +135,6 @@ Scalar scalar_of(const Entry& entry) {
 }
 
 // ---- Text.
-
-/// Digits in groups of three.
-std::string grouped(uint64_t number) {
-  const std::string digits = fmt::to_string(number);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
-}
 
 /// A scalar of a file as text; a float32 in the shortest form that reads back as the same float32.
 struct ScalarText {

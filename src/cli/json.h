@@ -18,7 +18,7 @@ inline Result<void> write_json(const boost::json::value& value) {
   return write_output("\n");
 }
 
-inline boost::json::array to_json(std::span<const int32_t> ids) {
+inline boost::json::array ids_json(std::span<const int32_t> ids) {
   boost::json::array array;
   array.reserve(ids.size());
   for (const int32_t id : ids) array.emplace_back(id);

@@ -133,7 +133,7 @@ Line LineEditor::Terminal::read(std::string_view text) {
   interrupt = nullptr;
   if (flag.raised()) {
     std::fputs("^C\n", stderr);
-    return {Line::Kind::kInterrupted, ""};
+    return {Line::Kind::kCancelled, ""};
   }
   if (line == nullptr || n <= 0) return {Line::Kind::kEnd, ""};
   Line result{Line::Kind::kText, to_utf8(line, n)};
@@ -172,7 +172,7 @@ Line LineEditor::read(std::string_view prompt) {
     }
     char bytes[4096];
     const ssize_t n = ::read(STDIN_FILENO, bytes, sizeof bytes);
-    if (flag.raised()) return {Line::Kind::kInterrupted, ""};
+    if (flag.raised()) return {Line::Kind::kCancelled, ""};
     if (n > 0) {
       pending_.append(bytes, static_cast<size_t>(n));
     } else if (n == 0 || errno != EINTR) {

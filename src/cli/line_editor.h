@@ -11,8 +11,8 @@ namespace pellucid::cli {
 struct Line {
   enum class Kind {
     kText,
-    kEnd,         // end of input, or Ctrl-D on an empty line
-    kInterrupted  // Ctrl-C; what was typed is dropped
+    kEnd,       // end of input, or Ctrl-D on an empty line
+    kCancelled  // Ctrl-C; what was typed is dropped
   };
   Kind kind = Kind::kEnd;
   std::string text;  // UTF-8 as far as the input is, without the line break

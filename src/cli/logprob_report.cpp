@@ -17,7 +17,7 @@ using generation::TokenLogprob;
 
 constexpr uint64_t kMostTop = 1'000'000;  // more than any vocabulary: all
 constexpr size_t kTokenColumns = 18;
-constexpr const char* kGroup = "Log-probabilities";
+constexpr const char* kLogprobs = "Log-probabilities";
 
 /// logprob and rank are null where the token is ruled out.
 boost::json::object token_json(const generation::Engine& engine, const TokenLogprob& one) {
@@ -63,15 +63,15 @@ void add_logprob_options(CLI::App& command, LogprobChoice& choice) {
                               {"scaled", static_cast<int>(LogprobKind::kScaled)},
                               {"final", static_cast<int>(LogprobKind::kFinal)}}))
           ->type_name("KIND")
-          ->group(kGroup);
+          ->group(kLogprobs);
   command.add_option("--top-logprobs", choice.top, "the N most likely tokens of each position, too")
       ->transform(whole_number(0, kMostTop))
       ->type_name("N")
       ->needs(kind)
-      ->group(kGroup);
+      ->group(kLogprobs);
   command.add_flag("--prompt-logprobs", choice.prompt, "those of the prompt's tokens, too")
       ->needs(kind)
-      ->group(kGroup);
+      ->group(kLogprobs);
 }
 
 boost::json::object logprobs_json(const LogprobChoice& choice, const generation::Engine& engine,

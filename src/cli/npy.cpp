@@ -10,7 +10,7 @@
 
 namespace pellucid::cli {
 namespace {
-Error refused(const std::string& path) {
+Error write_failed(const std::string& path) {
   return {ErrorCode::kIo, fmt::format("cannot write {}", in_quotes(path, kWhole)), std::strerror(errno)};
 }
 
@@ -30,19 +30,19 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   const std::string replaced = replaced_by(path);
   const std::string written = replaced.empty() ? path : replaced + ".part";
   std::FILE* file = std::fopen(written.c_str(), "wb");
-  if (file == nullptr) return refused(path);
+  if (file == nullptr) return write_failed(path);
   return FileWriter(replaced.empty() ? path : replaced, written, file);
 }
 
 Result<void> FileWriter::write(const void* data, size_t bytes) {
-  if (std::fwrite(data, 1, bytes, file_.get()) != bytes) return refused(path_);
+  if (std::fwrite(data, 1, bytes, file_.get()) != bytes) return write_failed(path_);
   return {};
 }
 
 Result<void> FileWriter::finish() {
   const bool closed = std::fclose(file_.release()) == 0;
   if (closed && (!is_temporary() || std::rename(written_.c_str(), path_.c_str()) == 0)) return {};
-  const Error error = refused(path_);
+  const Error error = write_failed(path_);
   if (is_temporary()) std::remove(written_.c_str());
   return error;
 }

@@ -13,19 +13,19 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only
 
 void raise_flag(int) { interrupted.store(true, std::memory_order_relaxed); }
 
-Error refused() { return {ErrorCode::kIo, "cannot write to standard output", std::strerror(errno)}; }
+Error write_failed() { return {ErrorCode::kIo, "cannot write to standard output", std::strerror(errno)}; }
 
 }  // namespace
 
 void prepare_process() { std::signal(SIGPIPE, SIG_IGN); }
 
 Result<void> write_output(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) return refused();
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) return write_failed();
   return {};
 }
 
 Result<void> flush_output() {
-  if (std::fflush(stdout) != 0) return refused();
+  if (std::fflush(stdout) != 0) return write_failed();
   return {};
 }
 

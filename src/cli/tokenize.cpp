@@ -42,7 +42,7 @@ Result<int> tokenize(const TokenizeOptions& options) {
   }
   boost::json::array pieces;
   for (const int32_t id : ids) pieces.emplace_back(to_json_text(vocabulary.tokenizer.piece(id)));
-  PELLUCID_CHECK(write_json(boost::json::object{{"tokens", to_json(ids)}, {"pieces", std::move(pieces)}}));
+  PELLUCID_CHECK(write_json(boost::json::object{{"tokens", ids_json(ids)}, {"pieces", std::move(pieces)}}));
   return 0;
 }
 

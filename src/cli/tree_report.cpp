@@ -202,7 +202,7 @@ boost::json::object tree_json(const Trace& trace) {
     boost::json::object object{{"branch", branch.id}, {"parent", nullptr}, {"at", branch.at}};
     if (branch.id != 0) object["parent"] = branch.parent;
     if (branch.prompt) object["prompt"] = branch.prompt->text;
-    object["take"] = to_json(branch.options.begun.take);
+    object["take"] = ids_json(branch.options.begun.take);
     object["changes"] = boost::json::value_from(branch_changes(branch, parent));
     object["seed"] = branch.options.seed;
     object["n_steps"] = branch.steps.size();

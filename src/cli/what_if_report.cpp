@@ -62,11 +62,11 @@ std::string step_row(const WhatIfReport& report, size_t i, const ReportStyle& st
 
 /// Where the text first changes, and how it went until then.
 std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
-  constexpr size_t kIndent = 2;
+  constexpr size_t kNoteIndent = 2;
   const auto first = report.first_change();
   if (!first) return "The text would have been the same.\n";
   const auto& [recorded, made] = report.steps[*first];
-  FoldedLine line("", kIndent, style);
+  FoldedLine line("", kNoteIndent, style);
   line.words(fmt::format("The text would first have changed at step {}:", recorded->index));
   line.word(token_text(made.piece, made.token, 24), kBoldGreen).words("in place of");
   line.word(token_text(recorded->piece, recorded->token, 24) + '.');
@@ -74,7 +74,7 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
   for (size_t i = 0; i < *first; ++i) before += report.steps[i].recorded->piece;
   std::string text = line.str() + "  after " + quoted_tail(before, style.width - 8) + '\n';
   if (*first + 1 == report.steps.size()) return text;
-  FoldedLine note("", kIndent, style);
+  FoldedLine note("", kNoteIndent, style);
   note.words(
       "Later rows are conditional: what would have been drawn after the recorded text, which the changed "
       "one is no more.");

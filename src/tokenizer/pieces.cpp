@@ -6,8 +6,6 @@ namespace pellucid::tokenizer {
 
 namespace {
 
-constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";  // U+2581
-
 struct ByteAlphabet {
   std::array<uint16_t, 256> code_point{};  // of a byte
   std::array<int16_t, 512> byte{};         // of a code point, or -1

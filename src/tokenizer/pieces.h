@@ -10,6 +10,9 @@
 
 namespace pellucid::tokenizer {
 
+/// U+2581, by which SentencePiece writes a space.
+inline constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";
+
 /// Owns the bytes; the views stay valid when it is moved.
 struct Pieces {
   std::vector<char> bytes;

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
+#include "tokenizer/pieces.h"
 #include "tokenizer/utf8.h"
 
 namespace pellucid::tokenizer {
 
 namespace {
-
-constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";  // U+2581
 
 void escape_spaces(std::string_view text, std::string& escaped) {
   escaped.clear();

@@ -25,7 +25,7 @@
 namespace pellucid::cli {
 namespace {
 
-const Line kInterrupt{Line::Kind::kInterrupted, ""};
+const Line kInterrupt{Line::Kind::kCancelled, ""};
 
 /// A scripted user and a backend that records what it was asked.
 struct Session {

@@ -13,13 +13,9 @@
 namespace pellucid::generation {
 namespace {
 
-constexpr std::array kLevels{"scalar", "avx2", "avx512"};
+using test::prompt;
 
-std::vector<int32_t> prompt(int n) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) ids.push_back((i * 37 + 11) % 250);
-  return ids;
-}
+constexpr std::array kLevels{"scalar", "avx2", "avx512"};
 
 GenerateOptions up_to(int max_tokens) {
   GenerateOptions options;

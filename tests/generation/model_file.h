@@ -68,6 +68,13 @@ inline std::vector<float> all_logits(Engine& engine, std::span<const int32_t> id
   return status.ok() ? logits : std::vector<float>{};
 }
 
+/// n ids of a tiny model, all different up to 250.
+inline std::vector<int32_t> prompt(int n, int salt = 1) {
+  std::vector<int32_t> ids;
+  for (int i = 0; i < n; ++i) ids.push_back((i * 37 + salt * 11) % 250);
+  return ids;
+}
+
 /// Tests of texts that go on from one prompt on one tiny model.
 class TextTest : public ::testing::Test {
  protected:

@@ -12,18 +12,14 @@
 namespace pellucid::generation {
 namespace {
 
-GenerateOptions options(uint64_t seed, int max_tokens) {
+using test::prompt;
+
+GenerateOptions with_seed(uint64_t seed, int max_tokens) {
   GenerateOptions options;
   options.seed = seed;
   options.max_tokens = max_tokens;
   options.settings.temperature = 1.3;
   return options;
-}
-
-std::vector<int32_t> prompt(int n) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) ids.push_back((i * 37 + 11) % 250);
-  return ids;
 }
 
 std::unique_ptr<Engine> engine_at(const test::ModelFile& file, int threads, int chunk) {
@@ -54,13 +50,13 @@ TEST(Samples, AreTheTextsOfTheirSeedsAtAnyThreadsAndBatch) {
   const std::vector<int32_t> ids = prompt(70);  // more than a page of the cache
   for (const auto& [threads, chunk] : {std::pair{1, 7}, std::pair{3, 256}}) {
     const auto engine = engine_at(file, threads, chunk);
-    const auto samples = generate_samples(*engine, ids, options(40, 9), 70);
+    const auto samples = generate_samples(*engine, ids, with_seed(40, 9), 70);
     ASSERT_TRUE(samples.ok());
     ASSERT_EQ(samples.value().samples.size(), 70u);
     for (int i = 0; i < 70; ++i) {
       const Sample& sample = samples.value().samples[static_cast<size_t>(i)];
       Sequence sequence = one->new_sequence();
-      const auto alone = generate(*one, sequence, ids, options(40 + static_cast<uint64_t>(i), 9));
+      const auto alone = generate(*one, sequence, ids, with_seed(40 + static_cast<uint64_t>(i), 9));
       ASSERT_TRUE(alone.ok());
       EXPECT_EQ(sample.seed, 40u + static_cast<uint64_t>(i));
       EXPECT_EQ(sample.generation.tokens, alone.value().tokens);
@@ -73,7 +69,7 @@ TEST(Samples, AreTheTextsOfTheirSeedsAtAnyThreadsAndBatch) {
 TEST(Samples, AreTheTextsOfTheirSeedsWithGuidanceAndBannedPhrases) {
   const test::ModelFile file({.type = TensorType::kQ4_0});
   const auto engine = engine_at(file, 2, 32);
-  GenerateOptions both = options(3, 30);
+  GenerateOptions both = with_seed(3, 30);
   both.settings.guidance_scale = 1.4;
   both.settings.ban_phrases = {"a", "B", "0"};
   for (const size_t n_negative : {0UL, 90UL}) {
@@ -99,7 +95,7 @@ TEST(Samples, SeedsGoOnFromTheLargestAtZero) {
 TEST(Samples, TheBestHasTheHighestLogProbabilityPerToken) {
   const test::ModelFile file({.type = TensorType::kQ4_0});
   const auto engine = engine_at(file, 2, 256);
-  const auto done = generate_samples(*engine, prompt(12), options(1, 12), 8);
+  const auto done = generate_samples(*engine, prompt(12), with_seed(1, 12), 8);
   ASSERT_TRUE(done.ok());
   const std::vector<Sample>& samples = done.value().samples;
   for (const Sample& sample : samples) {
@@ -115,17 +111,17 @@ TEST(Samples, TheBestHasTheHighestLogProbabilityPerToken) {
 TEST(Samples, FailTogetherWithAnErrorOfTheirSettingsOrPrompt) {
   const test::ModelFile file({.type = TensorType::kQ4_0});
   const auto engine = engine_at(file, 1, 256);
-  GenerateOptions wrong = options(1, 4);
+  GenerateOptions wrong = with_seed(1, 4);
   wrong.settings.top_p = 7;
   EXPECT_EQ(generate_samples(*engine, prompt(3), wrong, 2).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(generate_samples(*engine, {}, options(1, 4), 2).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(generate_samples(*engine, prompt(600), options(1, 4), 2).error().code, ErrorCode::kContext);
+  EXPECT_EQ(generate_samples(*engine, {}, with_seed(1, 4), 2).error().code, ErrorCode::kUsage);
+  EXPECT_EQ(generate_samples(*engine, prompt(600), with_seed(1, 4), 2).error().code, ErrorCode::kContext);
 }
 
 TEST(Samples, EndWhereTheirObserverSaysSoAndOthersGoOn) {
   const test::ModelFile file({.type = TensorType::kQ4_0});
   const auto engine = engine_at(file, 1, 256);
-  GenerateOptions endless = options(1, 9);
+  GenerateOptions endless = with_seed(1, 9);
   endless.stop_at_end_of_turn = false;
   const auto done = generate_samples(*engine, prompt(3), endless, 3, [](int sample, const StepView& step) {
     return sample != 1 || step.index < 2;

@@ -12,6 +12,8 @@
 namespace pellucid::generation {
 namespace {
 
+using test::prompt;
+
 GenerateOptions options(uint64_t seed, int max_tokens) {
   GenerateOptions options;
   options.seed = seed;
@@ -19,12 +21,6 @@ GenerateOptions options(uint64_t seed, int max_tokens) {
   options.settings.temperature = 1.3F;
   options.stop_at_end_of_turn = false;
   return options;
-}
-
-std::vector<int32_t> prompt(int n, int salt) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) ids.push_back((i * 37 + salt * 11) % 250);
-  return ids;
 }
 
 class Schedule : public ::testing::Test {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gguf/builder.h"
-#include "gguf/check_file.h"
+#include "gguf/outcome.h"
 #include "gguf/reader.h"
 #include "resources.h"
 
@@ -19,27 +19,20 @@ using test::append;
 using test::Builder;
 using test::Bytes;
 using test::bytes_of;
+using test::contains;
+using test::kF32;
+using test::outcome;
 
-constexpr uint32_t kF32 = 0;
 constexpr uint32_t kQ4_0 = 2;
 constexpr uint32_t kI8 = 24;
 constexpr std::array<uint64_t, 14> kCounts{
     1ULL << 20, (1ULL << 31) - 1, 1ULL << 31,    1ULL << 32, UINT64_MAX / 33, UINT64_MAX / 14, 1ULL << 60,
     1ULL << 61, (1ULL << 62) + 1, INT64_MAX - 1, INT64_MAX,  1ULL << 63,      UINT64_MAX - 1,  UINT64_MAX};
 
-std::string outcome(const Bytes& bytes) {
-  EXPECT_EQ(test::check_parse(bytes), "");
-  const auto parsed = File::parse(bytes);
-  return parsed.ok() ? "accepted" : parsed.error().why;
-}
-std::string outcome(const Builder& builder) { return outcome(builder.bytes()); }
-
 /// A tensor record of this shape before 256 bytes of data.
 std::string shape_outcome(const std::vector<uint64_t>& dims, uint32_t type = kF32) {
   return outcome(Builder().raw_tensor("t", type, dims, 0).filler(256));
 }
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 // Talos 2024-1912 to -1916: n_kv, n_tensors, string and array lengths were multiplied before they were
 // checked.

@@ -14,6 +14,7 @@
 #include "gguf/builder.h"
 #include "gguf/check_file.h"
 #include "gguf/models.h"
+#include "gguf/outcome.h"
 
 namespace pellucid::gguf {
 namespace {
@@ -22,26 +23,17 @@ using test::append;
 using test::Builder;
 using test::Bytes;
 using test::bytes_of;
+using test::contains;
+using test::kF32;
+using test::outcome;
 using test::string_bytes;
-
-constexpr uint32_t kF32 = 0;
 
 Bytes text_bytes(std::string_view text) {
   const auto* begin = reinterpret_cast<const std::byte*>(text.data());
   return {begin, begin + text.size()};
 }
 
-/// The reason why a file is refused, or "accepted"; either way what check_file.h states must hold.
-std::string outcome(const Bytes& bytes) {
-  EXPECT_EQ(test::check_parse(bytes), "");
-  const auto parsed = File::parse(bytes);
-  return parsed.ok() ? "accepted" : parsed.error().why;
-}
-std::string outcome(const Builder& builder) { return outcome(builder.bytes()); }
-
 ErrorCode code(const Bytes& bytes) { return File::parse(bytes).error().code; }
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(Reader, ReadsMetadataAndTensors) {
   Bytes data(6 * 4);

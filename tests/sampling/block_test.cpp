@@ -12,11 +12,12 @@
 #include <vector>
 
 #include "sampling/exp.h"
+#include "sampling/support.h"
 
 namespace pellucid::sampling {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 /// Some values often, some of them -inf.
 std::vector<float> a_block(std::mt19937& random, size_t n) {

@@ -20,7 +20,7 @@ namespace pellucid::sampling {
 namespace {
 
 constexpr size_t kKept = 16;  // scores of a golden case
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 std::vector<float> unconditional_row(uint64_t seed, size_t n) {
   SplitMix random(seed);

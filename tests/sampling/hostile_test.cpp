@@ -8,12 +8,13 @@
 #include "repetitions.h"
 #include "sampling/chain.h"
 #include "sampling/oracle.h"
+#include "sampling/support.h"
 #include "sampling/watch.h"
 
 namespace pellucid::sampling {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 uint64_t bits(double x) { return std::bit_cast<uint64_t>(x); }
 

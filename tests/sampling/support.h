@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "sampling/settings.h"
 
 namespace pellucid::sampling::test {
+
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Every stage at its identity.
 inline Settings all_off() {

@@ -102,16 +102,16 @@ TEST(Watermark, ScoresAreThoseOfTransformers) {
 
 /// Texts of random tokens, each scored with a key of its own: z should be a standard normal number.
 std::vector<double> scores_of_chance(WatermarkScheme scheme, int keys, size_t length) {
-  constexpr size_t kVocabulary = 300;
+  constexpr size_t kTokens = 300;
   SplitMix random(20230124);
   std::vector<double> scores;
   for (int i = 0; i < keys; ++i) {
     std::vector<int32_t> tokens(length);
-    for (int32_t& token : tokens) token = static_cast<int32_t>(random.below(kVocabulary));
+    for (int32_t& token : tokens) token = static_cast<int32_t>(random.below(kTokens));
     const auto key = static_cast<int32_t>(1 + random.below(2147483646));
     scores.push_back(score_watermark(tokens,
                                      with(key, 0.25, scheme, scheme == WatermarkScheme::kSelfHash ? 4 : 1),
-                                     kVocabulary, false)
+                                     kTokens, false)
                          .value()
                          .z);
   }
