@@ -15,6 +15,8 @@ const LONGEST_SOURCE: usize = 1 << 20;
 const MOST_PATTERNS: usize = 4;
 /// Intersections that a grammar may ask for.
 const MOST_INTERSECTIONS: usize = 2;
+/// Texts and patterns that a grammar may hold: as alternatives of a rule, 30,000 take seconds.
+const MOST_TERMS: usize = 10_000;
 /// Properties that one object may name.
 const MOST_PROPERTIES: usize = 1000;
 /// References that lead from one to another: 127 levels of JSON lie between two of them at most.
@@ -123,12 +125,14 @@ fn check_properties(named: &Map<String, Value>) -> Result<(), Failure> {
 /// Looks at what stands in a grammar outside of its texts, patterns and comments.
 pub fn check_grammar(source: &str) -> Result<(), Failure> {
     let mut rest = source;
-    let mut intersections = 0;
+    let (mut intersections, mut terms) = (0, 0);
     while let Some(first) = rest.chars().next() {
         rest = match first {
-            '"' => after_literal(&rest[1..], '"'),
             '/' if rest.starts_with("//") => after_line(rest),
-            '/' => after_literal(&rest[1..], '/'),
+            '"' | '/' => {
+                terms += 1;
+                after_literal(&rest[1..], first)
+            }
             '#' => after_line(rest),
             '%' if rest.starts_with("%json") => {
                 let json = &rest["%json".len()..];
@@ -148,6 +152,9 @@ pub fn check_grammar(source: &str) -> Result<(), Failure> {
         return Err(Failure::Limit(format!(
             "it has {intersections} intersections (&), more than {MOST_INTERSECTIONS}"
         )));
+    }
+    if terms > MOST_TERMS {
+        return Err(Failure::Limit(format!("it holds {terms} texts and patterns, more than {MOST_TERMS}")));
     }
     Ok(())
 }

@@ -13,12 +13,13 @@ use crate::failure::Failure;
 const MOST_TOKENS: usize = 1 << 22;
 const LONGEST_TOKEN: usize = 512;
 
-/// What one text may use, llguidance's own defaults but for the states, which are the memory: about 1 KiB each. A mask is
-/// refused after some 15 ms of work on the lexer or 3 ms on the parser.
+/// What one text may use, llguidance's own defaults but for the states, which are the memory, about 1 KiB each, and for the
+/// work before the first token: less than a second. A mask is refused after some 15 ms of work on the lexer or 3 ms on
+/// the parser.
 fn limits() -> ParserLimits {
     ParserLimits {
         max_items_in_row: 2_000,
-        initial_lexer_fuel: 1_000_000,
+        initial_lexer_fuel: 500_000,
         step_lexer_fuel: 200_000,
         step_max_items: 50_000,
         max_lexer_states: 50_000,

@@ -176,8 +176,11 @@ TEST(GuideHostile, Grammars) {
   bounded("repeat of a rule", "start: a{100000}\na: \"a\" | \"b\" a");
   bounded("json in it", "start: %json {" + repeat("\"a\":{", 50000) + repeat("}", 50000) + "}");
   bounded("grammars in it", "start: %lark { " + repeat("start: %lark { ", 2000) + repeat("}", 2001));
-  bounded("many alternatives",
-          "start: " + joined(30000, [](size_t i) { return "\"" + std::to_string(i) + "\" | "; }) + "\"a\"");
+  const auto alternatives = [](size_t n) {
+    return "start: " + joined(n, [](size_t i) { return "\"" + std::to_string(i) + "\" | "; }) + "\"a\"";
+  };
+  bounded("many alternatives", alternatives(9999));
+  bounded("more alternatives", alternatives(30000));
   bounded("regex and", "start: A\nA: " + joined(30, [](size_t i) {
                          return (i == 0 ? "" : " & ") + std::string("/(a|b)*a(a|b){") + std::to_string(i) +
                                 "}/";
