@@ -3,10 +3,10 @@
 //     bench_peers_sampling FOLDER ROWS VOCABULARY REPEATS
 //
 // FOLDER holds libllama.so and libggml-base.so, ROWS float32 logits. bench/peers_sampling.py runs it. A line
-// of JSON for each case: medians, in microseconds of processor time, of chain and draw, and pellucid's mean,
-// since a draw far down the ranks takes longer. llama.cpp's are two:
-// llama_sampler_apply() alone, and with the array of candidates that its common code makes of the logits at
-// each step.
+// of JSON for each case: medians, in microseconds of processor time, of chain and draw on one thread.
+// llama.cpp's are two: llama_sampler_apply() alone, and with the array of candidates that its common code
+// makes of the logits at each step. And what pellucid's adds to a step: the mean, since a draw far down the
+// ranks takes longer, by the clock, with the threads of a pool that have just written the logits.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -16,9 +16,12 @@
 #include <ctime>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/stopwatch.h"
+#include "base/thread_pool.h"
 #include "sampling/chain.h"
 #include "sampling/dialects.h"
 #include "sampling/draw.h"
@@ -176,19 +179,32 @@ double mean(const std::vector<double>& values) {
 
 struct Times {
   std::vector<double> ours;
+  std::vector<double> in_step;
   std::vector<double> apply;
   std::vector<double> with_array;
 };
 
-void time_ours(const Case& one, std::span<const float> row, uint64_t step, Times& times) {
+int32_t our_token(const Case& one, std::span<const float> row, uint64_t step, ThreadPool* threads) {
   sampling::Context context;
   context.step = step;
-  const double start = microseconds_of_processor();
-  const auto chain = sampling::run_chain(row, one.settings, context);
+  const auto chain = sampling::run_chain(row, one.settings, context, {}, nullptr, threads);
   if (!chain.ok()) fail(chain.error().message());
-  const int32_t token = sampling::drawn_token(chain.value().candidates, kSeed, 0, step);
+  return sampling::drawn_token(chain.value().candidates, kSeed, 0, step);
+}
+
+int32_t time_ours(const Case& one, std::span<const float> row, uint64_t step, Times& times) {
+  const double start = microseconds_of_processor();
+  const int32_t token = our_token(one, row, step, nullptr);
   times.ours.push_back(microseconds_of_processor() - start);
-  if (token < 0) fail("no token was drawn");
+  return token;
+}
+
+int32_t time_in_step(const Case& one, std::span<const float> row, uint64_t step, ThreadPool& threads,
+                     Times& times) {
+  const Stopwatch watch;
+  const int32_t token = our_token(one, row, step, &threads);
+  times.in_step.push_back(1e6 * watch.seconds());
+  return token;
 }
 
 /// As common_sampler_sample() does: the array is kept, and filled anew at each step.
@@ -222,8 +238,15 @@ int main(int argc, char** argv) {
   Apply& apply = *llama.function<Apply>("apply");
   std::vector<TokenData> data;
   std::vector<float> logits(vocabulary);
+  ThreadPool threads(static_cast<int>(std::thread::hardware_concurrency()));
   const auto written = [&](std::span<const float> row) {  // as if a model had just done it
-    std::copy(row.begin(), row.end(), logits.begin());
+    constexpr size_t kTile = 1024;
+    const auto write = [&](int tile, int) {
+      const auto part = row.subspan(static_cast<size_t>(tile) * kTile);
+      std::copy_n(part.begin(), std::min(kTile, part.size()),
+                  logits.begin() + tile * static_cast<ptrdiff_t>(kTile));
+    };
+    threads.run(static_cast<int>((row.size() + kTile - 1) / kTile), write);
     return std::span<const float>(logits);
   };
   for (const Case& one : cases(llama)) {
@@ -232,15 +255,16 @@ int main(int argc, char** argv) {
       const auto step = static_cast<size_t>(i);
       const auto row = all.subspan(step % n_rows * vocabulary, vocabulary);
       const bool first = i % 2 == 0;
-      if (first) time_ours(one, written(row), step, times);
+      int32_t token = first ? time_ours(one, written(row), step, times) : 0;
       if (one.llama_chain != nullptr) time_llama(one, apply, written(row), data, times);
-      if (!first) time_ours(one, written(row), step, times);
+      if (!first) token = time_ours(one, written(row), step, times);
+      if (time_in_step(one, written(row), step, threads, times) != token) fail("threads changed a token");
     }
     const bool peer = one.llama_chain != nullptr;
     std::printf(
-        R"({"case": "%s", "pellucid_us": %.2f, "mean_us": %.2f, "apply_us": %.2f, "with_array_us": %.2f})"
+        R"({"case": "%s", "pellucid_us": %.2f, "step_us": %.2f, "apply_us": %.2f, "with_array_us": %.2f})"
         "\n",
-        one.name.c_str(), median(times.ours), mean(times.ours), peer ? median(times.apply) : 0.0,
+        one.name.c_str(), median(times.ours), mean(times.in_step), peer ? median(times.apply) : 0.0,
         peer ? median(times.with_array) : 0.0);
   }
 }

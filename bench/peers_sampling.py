@@ -4,8 +4,8 @@
 
 Both run in one process, one thread and in turns, timed by the processor time that they take, on the rows of one text (bench/peers_sampling.cpp, built as
 bench_peers_sampling). llama.cpp's time is that of llama_sampler_apply() on its chain, and the same with the array
-of candidates that its common code fills from the logits at each step. The share is that of the mean in a decode
-step, which `pellucid bench` measures in the same minute. A table goes to standard output, the figures to
+of candidates that its common code fills from the logits at each step. What pellucid's adds to a decode step is the
+mean by the clock with all threads at hand, and its share of a step, which `pellucid bench` measures in the same minute. A table goes to standard output, the figures to
 build/bench/peers_sampling.json.
 """
 
@@ -56,9 +56,9 @@ def measure(program, binary, model, repeats):
 
 def line_of(row):
     ours, apply, whole = row["pellucid_us"], row["apply_us"], row["with_array_us"]
-    share = f"{row['mean_us'] / row['decode_ms'] / 10:.2f} %"
+    share = f"{row['step_us'] / row['decode_ms'] / 10:.2f} %"
     peer = f"{apply:.0f} | {whole:.0f} | {apply / ours:.1f} / {whole / ours:.1f}" if apply else "| |"
-    return f"| {row['vocabulary']:,} | {row['case']} | {ours:.1f} | {row['mean_us']:.1f} | {share} | {peer} |"
+    return f"| {row['vocabulary']:,} | {row['case']} | {ours:.1f} | {row['step_us']:.1f} | {share} | {peer} |"
 
 
 def main():
@@ -67,7 +67,7 @@ def main():
     options.add_argument("--repeats", type=int, default=301)
     arguments = options.parse_args()
     rows = []
-    print("| tokens | chain and draw | pellucid, us | mean | of a decode step | llama.cpp: apply | with its array | ratios |")
+    print("| tokens | chain and draw | pellucid, us | in a step, mean | of it | llama.cpp: apply | with its array | ratios |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for model in arguments.model or comparison.models_in_cache():
         for row in measure(arguments.program, arguments.binary, model, arguments.repeats):

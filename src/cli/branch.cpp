@@ -224,7 +224,8 @@ void add_branch(CLI::App& app, Action& action) {
       ->required();
   command
       ->add_option("--take", options->take,
-                   "what to go on with: a text, rank:N (of the step's candidates, 0 is the best) or id:N")
+                   "what to go on with: a text, rank:N (of the step's candidates, 0 is the best), id:N, "
+                   "or text:TEXT where a text begins like those")
       ->type_name("TEXT");
   add_change_options(*command, options->changes);
   add_rerun_options(*command, options->model);

@@ -42,6 +42,7 @@ Result<BeamStart> start_of(const Engine& engine, std::span<const int32_t> prompt
                Chooser::make(engine.tokenizer(), settings, options.seed, options.stream, prompt.size()));
   PELLUCID_TRY(std::optional<bridge::Guide> guide, guide_of(engine, settings));
   if (guide) chooser.follow(std::move(*guide), options.stop_at_end_of_turn);
+  chooser.share(engine.threads());
   BeamStart start{{prompt.begin(), prompt.end()},
                   std::move(chooser),
                   {},

@@ -85,7 +85,7 @@ Result<bool> Chooser::ended_after(int32_t token) const {
 Result<void> Chooser::run_chain(std::span<const float> logits) {
   PELLUCID_CHECK(consult_guide());
   PELLUCID_TRY(chain_, sampling::run_chain(logits, settings_, context_, state_,
-                                           watched_.top == 0 ? nullptr : &watched_));
+                                           watched_.top == 0 ? nullptr : &watched_, threads_));
   return {};
 }
 

@@ -72,6 +72,9 @@ class Chooser {
   /// However far the stages would cut, this many candidates are left.
   void leave_at_least(size_t least) { context_.least = least; }
 
+  /// These threads, which must outlive it, help with long rows.
+  void share(ThreadPool& threads) { threads_ = &threads; }
+
   /// Of each step, the `top` best logits; 0: none.
   void watch(size_t top) { watched_.top = top; }
 
@@ -115,6 +118,7 @@ class Chooser {
   sampling::WatchedBest watched_;
   sampling::State state_;
   sampling::State next_;
+  ThreadPool* threads_ = nullptr;
 };
 
 }  // namespace pellucid::generation

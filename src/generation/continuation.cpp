@@ -82,6 +82,7 @@ Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions o
   }
   chooser.go_on_from(options.begun.state);
   chooser.watch(options.watch);
+  chooser.share(engine.threads());
   Continuation text(engine, std::move(options), std::move(observer), std::move(chooser));
   if (sampling::bans_phrases(text.options_.settings)) PELLUCID_CHECK(text.hold_phrases());
   return text;
@@ -158,9 +159,10 @@ Result<bool> Continuation::step(const StepLogits& logits, std::span<const int32_
   if (bans_) text = bans_->release(text, last);
   generation_.text += text;
   const bool go_on =
-      !observer_ || observer_(StepView{index, logits.logits, chooser_.context(), chooser_.state(),
-                                       chooser_.chain(), chooser_.watched(), token, taken.has_value(),
-                                       std::exchange(taken_back_, 0), std::exchange(led_back_by_, {}), text});
+      !observer_ ||
+      observer_(StepView{index, logits.logits, chooser_.context(), chooser_.state(), chooser_.chain(),
+                         chooser_.watched(), token, taken.has_value(), std::exchange(taken_back_, 0),
+                         std::exchange(led_back_by_, {}), text, &engine_->threads()});
   if (met && go_on) PELLUCID_CHECK(go_back());
   if (stops) generation_.finish_reason = FinishReason::kStop;
   if (!go_on) cancel();

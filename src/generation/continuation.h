@@ -59,9 +59,10 @@ struct StepView {
   const sampling::WatchedBest* watched;  // where the options ask for any
   int32_t token;                         // what the text goes on with: the draw's, unless it was taken
   bool taken;
-  int taken_back;           // how many of the steps before are void: it goes on in their place
-  std::string_view phrase;  // which banned phrase was complete then
-  std::string_view text;    // what became certain with this token, whole characters only; may be empty
+  int taken_back;                 // how many of the steps before are void: it goes on in their place
+  std::string_view phrase;        // which banned phrase was complete then
+  std::string_view text;          // what became certain with this token, whole characters only; may be empty
+  ThreadPool* threads = nullptr;  // idle during the call
 
   /// The draw as data. It takes the probabilities of all who are left, so it is made for those who ask.
   [[nodiscard]] sampling::Draw draw() const {

@@ -80,6 +80,8 @@ class Engine {
   [[nodiscard]] const EngineOptions& options() const {
     return options_;
   }  // with n_threads and n_ctx resolved
+  /// For what is to be done between two passes.
+  [[nodiscard]] ThreadPool& threads() const { return pool_; }
   [[nodiscard]] int n_vocab() const { return model_.spec.n_vocab; }
 
   /// The default settings, overridden by the file's own (`general.sampling.temp`, `.top_k`, `.top_p`).
@@ -119,7 +121,7 @@ class Engine {
 
   gguf::File file_;
   EngineOptions options_;
-  ThreadPool pool_;
+  mutable ThreadPool pool_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
   mutable std::optional<bridge::GuideVocabulary> guide_vocabulary_;
   model::Model model_;

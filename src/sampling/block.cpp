@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 
 #include "base/cpu.h"
 #include "sampling/exp.h"
@@ -120,6 +121,63 @@ template <bool kFused>
   return sum;
 }
 
+using EightBits = uint32_t __attribute__((vector_size(8 * sizeof(uint32_t))));
+
+/// Adds exp(x - limit) and that times (x - limit), of eight logits. x - limit = n ln 2 + r as in exp.h, with
+/// the Taylor series of degree 7, whose remainder is below 2^-26. What is further than 87 below the limit, or
+/// above it, counts as if it were 87 below: by bits, where the sign comes first.
+[[gnu::always_inline]] inline void add_tail(const Eight& x, const Eight& limit, Eight& weights,
+                                            Eight& products) {
+  constexpr float kMost = 87;
+  constexpr float kRound = 0x1.8p23F + 127;  // leaves n + 127 in the low bits
+  constexpr float kLn2High = 0.693359375F;   // times n exactly
+  constexpr float kLn2Low = -2.12194440e-4F;
+  const auto bits = reinterpret_cast<EightBits>(limit - x);
+  const auto most = EightBits{} + std::bit_cast<uint32_t>(kMost);
+  const auto below = reinterpret_cast<Eight>(bits < most ? bits : most);
+  const Eight shifted = below * -1.44269504F + kRound;
+  const Eight n = shifted - kRound;
+  const Eight r = (-below - n * kLn2High) - n * kLn2Low;
+  const Eight r2 = r * r;
+  const Eight high = (1.0F / 24 + r * (1.0F / 120)) + r2 * (1.0F / 720 + r * (1.0F / 5040));
+  const Eight power = 1 + (r + r2 * ((0.5F + r * (1.0F / 6)) + r2 * high));
+  const Eight weight = power * reinterpret_cast<Eight>(reinterpret_cast<EightBits>(shifted) << 23);
+  weights += weight;
+  products -= weight * below;
+}
+
+/// Float32 sums of four rows of lanes, float64 ones of those.
+[[gnu::always_inline]] inline TailSums add_tails(std::span<const float> logits, float limit) {
+  constexpr size_t kWidth = 8;
+  constexpr size_t kSome = 4 * kWidth;
+  const Eight limits = Eight{} + (limit + 0.0F);  // so that what equals it is +0 below it, never -0
+  std::array<double, kWidth> weights{};
+  std::array<double, kWidth> products{};
+  const auto add = [&](const float* some) {
+    Eight some_weights{};
+    Eight some_products{};
+    for (size_t i = 0; i < kSome; i += kWidth) {
+      Eight x;
+      std::memcpy(&x, some + i, sizeof(x));
+      add_tail(x, limits, some_weights, some_products);
+    }
+    for (size_t lane = 0; lane < kWidth; ++lane) {
+      weights[lane] += static_cast<double>(some_weights[lane]);
+      products[lane] += static_cast<double>(some_products[lane]);
+    }
+  };
+  const size_t whole = logits.size() / kSome * kSome;
+  for (size_t i = 0; i < whole; i += kSome) add(&logits[i]);
+  if (whole < logits.size()) {
+    std::array<float, kSome> rest{};
+    rest.fill(kMinusInfinity);
+    std::copy(logits.begin() + static_cast<ptrdiff_t>(whole), logits.end(), rest.begin());
+    add(rest.data());
+  }
+  return {.weights = std::accumulate(weights.begin(), weights.end(), 0.0),
+          .products = std::accumulate(products.begin(), products.end(), 0.0)};
+}
+
 [[gnu::always_inline]] inline void exp_each(std::span<double> values) {
   for (double& x : values) x = exp_nonpositive(x);
 }
@@ -147,6 +205,7 @@ struct Loops {
   double (*rough_weight)(std::span<const float> logits, float limit, float scale);
   void (*exp)(std::span<double> values);
   void (*add_weights)(std::span<const double> below, WeightSums& sums);
+  TailSums (*tail_sums)(std::span<const float> logits, float limit);
 };
 
 using Floats = std::span<const float>;
@@ -160,7 +219,9 @@ double rough_baseline(Floats logits, float limit, float scale) {
 }
 void exp_baseline(Doubles values) { exp_each(values); }
 void add_baseline(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
-constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_baseline, add_baseline};
+TailSums tail_baseline(Floats logits, float limit) { return add_tails(logits, limit); }
+constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline,
+                          exp_baseline,  add_baseline,  tail_baseline};
 
 #if defined(__x86_64__)
 [[gnu::target("avx2")]] bool scan_avx2(Floats logits, std::span<float> maxima) {
@@ -174,7 +235,8 @@ constexpr Loops kBaseline{scan_baseline, find_baseline, rough_baseline, exp_base
 }
 [[gnu::target("avx2")]] void exp_avx2(Doubles values) { exp_each(values); }
 [[gnu::target("avx2")]] void add_avx2(ConstDoubles below, WeightSums& sums) { add_each(below, sums); }
-constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
+[[gnu::target("avx2")]] TailSums tail_avx2(Floats logits, float limit) { return add_tails(logits, limit); }
+constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2, tail_avx2};
 
 [[gnu::target("avx512f,avx512dq,avx512vl")]] bool scan_avx512(Floats logits, std::span<float> maxima) {
   return scan_each(logits, maxima);
@@ -190,7 +252,10 @@ constexpr Loops kAvx2{scan_avx2, find_avx2, rough_avx2, exp_avx2, add_avx2};
 [[gnu::target("avx512f,avx512dq,avx512vl")]] void add_avx512(ConstDoubles below, WeightSums& sums) {
   add_each(below, sums);
 }
-constexpr Loops kAvx512{scan_avx512, find_avx512, rough_avx512, exp_avx512, add_avx512};
+[[gnu::target("avx512f,avx512dq,avx512vl")]] TailSums tail_avx512(Floats logits, float limit) {
+  return add_tails(logits, limit);
+}
+constexpr Loops kAvx512{scan_avx512, find_avx512, rough_avx512, exp_avx512, add_avx512, tail_avx512};
 
 const Loops& chosen() {
   const CpuFeatures features = detect_cpu();
@@ -223,5 +288,7 @@ double rough_weight(std::span<const float> logits, float limit, float scale) {
 void exp_nonpositive(std::span<double> values) { loops().exp(values); }
 
 void add_weights(std::span<const double> below, WeightSums& sums) { loops().add_weights(below, sums); }
+
+TailSums tail_sums(std::span<const float> logits, float limit) { return loops().tail_sums(logits, limit); }
 
 }  // namespace pellucid::sampling

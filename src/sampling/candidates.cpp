@@ -5,10 +5,12 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "sampling/block.h"
 #include "sampling/exp.h"
 #include "sampling/log.h"
+#include "sampling/parts.h"
 
 namespace pellucid::sampling {
 namespace {
@@ -42,7 +44,9 @@ Candidates::Candidates(Row row) : standing_(row.standing()) {
 /// As the best of the row.
 void Candidates::take(Selection selection) const {
   reach_ = selection.logits.front() - selection.logits.back();
-  for (double& logit : selection.logits) logit = divided(logit);
+  for (const double divisor : divisors_) {
+    for (double& logit : selection.logits) logit /= divisor;
+  }
   ids_ = std::move(selection.ids);
   logits_ = std::move(selection.logits);
   weights_.clear();
@@ -61,9 +65,9 @@ void Candidates::rank_within(double reach) const {
   reach_ = std::max(reach_, reach);
 }
 
-/// About ten times as many where logits are spread as a model's. It ends at any temperature.
+/// Some times as many where logits are spread as a model's. It ends at any temperature.
 void Candidates::rank_more() const {
-  constexpr double kNats = 4;
+  constexpr double kNats = 2;
   constexpr double kLeast = 0x1p-10;
   rank_within(reach_ + std::max({kNats / divided(1), reach_ / 4, kLeast}));
 }
@@ -118,30 +122,47 @@ double Candidates::weight(size_t rank) const {
   return exp_nonpositive(own - logits_.front());
 }
 
-/// Calls f(logits), which it may change, for all in order of id from 0 on, many at a time.
-template <typename F>
-void Candidates::for_each_block(const F& f) const {
-  if (!row_) {
-    std::vector<double> logits = by_id();
-    f(std::span<double>(logits));
-    return;
-  }
-  row_->for_each_block([&](std::span<double> block) {
-    for (const double divisor : divisors_) {
-      for (double& logit : block) logit /= divisor;
-    }
-    f(block);
-  });
-}
+/// Logits by id, to be looked through once: those of a row as they are asked for.
+class Candidates::ById {
+ public:
+  explicit ById(const Candidates& all) : all_(&all), own_(all.row_ ? std::vector<double>() : all.by_id()) {}
 
-/// The same of how far the logits are below the best.
-template <typename F>
-void Candidates::for_each_below(const F& f) const {
-  for_each_block([&, best = logits_.front()](std::span<double> logits) {
-    for (double& logit : logits) logit -= best;
-    f(logits);
-  });
-}
+  [[nodiscard]] size_t size() const { return all_->row_ ? all_->row_->vocabulary() : own_.size(); }
+
+  /// Calls f(logits), which it may change, for the tokens [begin, end) in order, many at a time.
+  template <typename F>
+  void for_each_block(size_t begin, size_t end, const F& f) {
+    if (!all_->row_) {
+      f(std::span(own_).subspan(begin, end - begin));
+      return;
+    }
+    all_->row_->for_each_block(begin, end, [&](std::span<double> block) {
+      for (const double divisor : all_->divisors_) {
+        for (double& logit : block) logit /= divisor;
+      }
+      f(block);
+    });
+  }
+
+  /// The same of how far the logits are below the best.
+  template <typename F>
+  void for_each_below(size_t begin, size_t end, const F& f) {
+    for_each_block(begin, end, [&, best = all_->logits_.front()](std::span<double> logits) {
+      for (double& logit : logits) logit -= best;
+      f(logits);
+    });
+  }
+
+  /// f(begin, end) of all parts (parts.h).
+  template <typename F>
+  auto of_parts(const F& f) {
+    return sampling::of_parts(size(), all_->row_ ? all_->row_->threads() : nullptr, f);
+  }
+
+ private:
+  const Candidates* all_;
+  std::vector<double> own_;
+};
 
 /// The sum over all of what f makes of (logit - best logit), which it gets many at a time: by rank once they
 /// are cut, else by id in 16 lanes.
@@ -154,7 +175,8 @@ double Candidates::sum_of(const F& f) const {
     return std::accumulate(terms.begin(), terms.end(), 0.0);
   }
   Lanes lanes{};
-  for_each_below([&](std::span<double> below) {
+  ById all(*this);
+  all.for_each_below(0, all.size(), [&](std::span<double> below) {
     f(below);
     add_to(lanes, below);
   });
@@ -171,10 +193,17 @@ void Candidates::measure() const {
       total_product_ += all[i] > 0 ? all[i] * (logits_[i] - logits_.front()) : 0;
     return;
   }
-  WeightSums sums;
-  for_each_below([&](std::span<double> below) { add_weights(below, sums); });
-  total_weight_ = joined(sums.weights);
-  total_product_ = joined(sums.products);
+  ById all(*this);
+  const auto sums = all.of_parts([&](size_t begin, size_t end) {
+    WeightSums part;
+    all.for_each_below(begin, end, [&](std::span<double> below) { add_weights(below, part); });
+    return std::pair(joined(part.weights), joined(part.products));
+  });
+  total_product_ = 0;
+  for (const auto& [weight, product] : sums) {
+    total_weight_ += weight;
+    total_product_ += product;
+  }
 }
 
 double Candidates::total_weight() const {
@@ -267,7 +296,8 @@ std::optional<size_t> Candidates::rank_of(int32_t id) const {
   if (!own) return std::nullopt;
   size_t better = 0;
   int32_t other = 0;
-  for_each_block([&](std::span<const double> logits) {
+  ById all(*this);
+  all.for_each_block(0, all.size(), [&](std::span<const double> logits) {
     for (const double logit : logits) {
       const bool first = other++ < id;
       better += static_cast<size_t>(logit > *own) | static_cast<size_t>(first & (logit == *own));

@@ -14,8 +14,8 @@ namespace pellucid::sampling {
 
 /// Ids and logits of who is left, always ordered by logit descending, then id ascending. Probabilities are a
 /// view of that: softmax over who is left, float64. Their sum is taken from the most likely down once a stage
-/// has cut the set, and in order of id before (in 16 lanes), so that it needs no sort. Empty only between an
-/// edit that rules everything out and the chain's error.
+/// has cut the set, and in order of id before (of parts of 16,384 tokens, each in 16 lanes), so that it needs
+/// no sort. Empty only between an edit that rules everything out and the chain's error.
 ///
 /// Logits are float64 from here on, so that a temperature never makes two different logits equal. A set made
 /// from a whole Row views the logits as that does, and ranks as many tokens as it is asked for: functions
@@ -106,6 +106,7 @@ class Candidates {
   void apply(const Edits& edits);
 
  private:
+  class ById;
   [[nodiscard]] std::optional<double> logit_of(int32_t id) const;
   [[nodiscard]] double surprise_at(double logit) const;
   void order();
@@ -118,10 +119,6 @@ class Candidates {
   [[nodiscard]] double divided(double logit) const;
   [[nodiscard]] std::span<const double> ranked_weights() const;
   [[nodiscard]] double known_weight(double limit) const;
-  template <typename F>
-  void for_each_block(const F& f) const;
-  template <typename F>
-  void for_each_below(const F& f) const;
   template <typename F>
   [[nodiscard]] double sum_of(const F& f) const;
 

@@ -146,7 +146,7 @@ Result<StageReport> run_stage(StageId id, const StageInput& input, Candidates& c
 }
 
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings, const Context& context,
-                              const State& state, WatchedBest* watched) {
+                              const State& state, WatchedBest* watched, ThreadPool* threads) {
   PELLUCID_CHECK(check_for(settings, logits.size()));
   const StageInput input{settings, context, state, logits.size(), watched != nullptr};
   ChainResult result;
@@ -156,7 +156,8 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     PELLUCID_TRY(guided, run_remake(row(rest.front()), input, logits, result.reports.emplace_back()));
     rest = rest.subspan(1);
   }
-  PELLUCID_TRY(Row row_of_logits, guided.empty() ? Row::from(logits) : Row::owning(std::move(guided)));
+  PELLUCID_TRY(Row row_of_logits,
+               guided.empty() ? Row::from(logits, threads) : Row::owning(std::move(guided), threads));
   if (watched != nullptr) begin(*watched, row_of_logits);
   const LogitOf logit = [&](int32_t id) { return row_of_logits.logit(id); };
   for (; !rest.empty(); rest = rest.subspan(1)) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "sampling/candidates.h"
 #include "sampling/draw.h"
 #include "sampling/row.h"
@@ -43,11 +44,11 @@ struct WatchedBest {
 /// logits do so before anything is sorted, and where the first stage to cut keeps a known number of the best,
 /// or what is near enough to the best, one pass picks those and nothing else of the vocabulary is sorted or
 /// exponentiated. Reports lack mass_kept and entropy_bits. watch_chain() (watch.h) gives the same candidates
-/// and shows everything; `watched` costs little. Errors: kUsage (see check_for(), or every token is ruled
-/// out), kNumeric and kLimit (see Row).
+/// and shows everything; `watched` costs little, and `threads` help with long rows (Row). Errors: kUsage (see
+/// check_for(), or every token is ruled out), kNumeric and kLimit (see Row).
 Result<ChainResult> run_chain(std::span<const float> logits, const Settings& settings,
                               const Context& context = {}, const State& state = {},
-                              WatchedBest* watched = nullptr);
+                              WatchedBest* watched = nullptr, ThreadPool* threads = nullptr);
 
 /// The state of the next step, where `draw` was made from `chain`.
 State advanced(State state, const Settings& settings, const ChainResult& chain, const Draw& draw);

@@ -13,10 +13,10 @@
 namespace pellucid::sampling {
 namespace {
 
-// What an engine's rules are, as read in its source at the version named. What differs besides: the random
-// numbers, and which of equal logits stays where an engine's sort leaves that open (lower ids do here).
-// llama.cpp checks a grammar after the draw, and where it failed goes through the chain again with the
-// grammar first, which is what it does here at once.
+// What an engine's rules are, as read in its source at the version named: a release, a build or a commit.
+// What differs besides: the random numbers, and which of equal logits stays where an engine's sort leaves
+// that open (lower ids do here). llama.cpp checks a grammar after the draw, and where it failed goes through
+// the chain again with the grammar first, which is what it does here at once.
 constexpr std::array kDialects{
     Dialect{.name = "pellucid", .engine = "pellucid", .settings = ""},
     Dialect{
@@ -30,7 +30,7 @@ constexpr std::array kDialects{
     },
     Dialect{
         .name = "llamacpp",
-        .engine = "llama.cpp of August 2026",
+        .engine = "llama.cpp b11434",
         .settings = "order=grammar,phrase_ban,logit_bias,repetition_penalty,frequency_penalty,presence_"
                     "penalty,dry,top_"
                     "n_sigma,top_k,"
@@ -40,12 +40,12 @@ constexpr std::array kDialects{
     },
     Dialect{
         .name = "llamacpp-mirostat",
-        .engine = "llama.cpp of August 2026 with --mirostat 2",
+        .engine = "llama.cpp b11434 with --mirostat 2",
         .settings = "order=grammar,phrase_ban,logit_bias,temperature,mirostat temperature=0.8 mirostat=2",
     },
     Dialect{
         .name = "vllm",
-        .engine = "vLLM V1 of 2026",
+        .engine = "vLLM V1 at 3e342658",
         .settings =
             "order=grammar,phrase_ban,allowed_tokens,bad_words,min_new_tokens,logit_bias,repetition_penalty,"
             "frequency_penalty,"
@@ -63,7 +63,7 @@ constexpr std::array kDialects{
     },
     Dialect{
         .name = "exllamav3",
-        .engine = "ExLlamaV3 of August 2026 (ComboSampler)",
+        .engine = "ExLlamaV3 at 4f8ad01 (ComboSampler)",
         .settings = "order=grammar,phrase_ban,allowed_tokens,logit_bias,repetition_penalty,presence_penalty,"
                     "frequency_penalty,"
                     "temperature,min_p,top_k,top_p "

@@ -11,6 +11,12 @@ std::optional<Interval> known_interval(const Candidates& candidates, double shar
                                        const Candidates::Bounds& total) {
   const size_t last = candidates.size() - 1;
   Interval at{0, 0, candidates.weight(0), true};
+  // Far below, no division is needed: by either total, its result, rounded, is not above the share.
+  const double far_below = share * total.low * (1 - 0x1p-50);
+  while (at.sum < far_below && at.rank + 1 < candidates.ranked()) {
+    at.before = at.sum;
+    at.sum += candidates.weight(++at.rank);
+  }
   while (at.sum / total.high <= share) {
     if (at.rank == last && total.low == total.high) return Interval{at.rank, at.before, at.sum, false};
     if (at.sum / total.low > share || at.rank + 1 == candidates.ranked()) return std::nullopt;

@@ -8,7 +8,10 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <utility>
+
+#include "sampling/parts.h"
 
 namespace pellucid::sampling {
 namespace {
@@ -60,6 +63,12 @@ uint64_t order_key(float logit, size_t id) {
   return uint64_t{~ascending} << 32 | id;
 }
 
+/// The logit of a key; +0 where it was -0.
+float logit_of(uint64_t key) {
+  const auto ascending = ~static_cast<uint32_t>(key >> 32);
+  return std::bit_cast<float>((ascending >> 31) != 0 ? ascending & 0x7FFFFFFFU : ~ascending);
+}
+
 /// Sorts by the upper 32 bits; equal ones keep their place. Three passes of 11 bits: faster than comparing
 /// from some hundred elements on.
 void radix_sort_by_logit(std::vector<uint64_t>& keys) {
@@ -96,20 +105,21 @@ float rounded_down(double x) {
   return static_cast<double>(nearest) > x ? std::nextafter(nearest, kMinusInfinity) : nearest;
 }
 
-Result<Row> Row::from(std::span<const float> logits) {
+Result<Row> Row::from(std::span<const float> logits, ThreadPool* threads) {
   if (logits.empty()) return Error{ErrorCode::kNumeric, "cannot sample", "there are no logits"};
   if (logits.size() > kMaxVocabulary) {
     return Error{ErrorCode::kLimit, "cannot sample", fmt::format("{} logits are too many", logits.size())};
   }
   Row row;
   row.logits_ = logits;
+  row.threads_ = threads;
   PELLUCID_CHECK(row.scan());
   if (row.standing_ == 0) return Error{ErrorCode::kNumeric, "cannot sample", "all logits are -infinity"};
   return row;
 }
 
-Result<Row> Row::owning(std::vector<float> logits) {
-  PELLUCID_TRY(Row row, from(logits));
+Result<Row> Row::owning(std::vector<float> logits, ThreadPool* threads) {
+  PELLUCID_TRY(Row row, from(logits, threads));
   row.own_ = std::move(logits);  // and with it the memory that the row views
   return row;
 }
@@ -117,22 +127,32 @@ Result<Row> Row::owning(std::vector<float> logits) {
 Result<void> Row::scan() {
   maxima_.resize((logits_.size() + kBlock - 1) / kBlock);
   standing_ = logits_.size();
-  if (sampling::scan(logits_, maxima_)) return {};
+  const auto part = [this](size_t begin, size_t end) {
+    const size_t n_blocks = (end - begin + kBlock - 1) / kBlock;
+    const auto maxima = std::span(maxima_).subspan(begin / kBlock, n_blocks);
+    return static_cast<char>(sampling::scan(logits_.subspan(begin, end - begin), maxima));
+  };
+  const auto finite = of_parts(logits_.size(), threads_, part);
+  if (std::ranges::find(finite, char{false}) == finite.end()) return {};
   if (std::any_of(logits_.begin(), logits_.end(), is_invalid)) return invalid_logit(logits_);
   standing_ -= static_cast<size_t>(std::count(logits_.begin(), logits_.end(), kMinusInfinity));
   return {};
 }
 
+std::vector<Edit>::const_iterator Row::edits_from(size_t id) const {
+  const auto before = [](const Edit& edit, size_t wanted) { return static_cast<size_t>(edit.id) < wanted; };
+  return std::lower_bound(edits_.begin(), edits_.end(), id, before);
+}
+
 bool Row::edited(int32_t id) const {
-  return std::binary_search(edits_.begin(), edits_.end(), Edit{id, 0},
-                            [](const Edit& a, const Edit& b) { return a.id < b.id; });
+  const auto found = edits_from(static_cast<size_t>(id));
+  return found != edits_.end() && found->id == id;
 }
 
 double Row::logit(int32_t id) const {
-  const auto found = std::lower_bound(edits_.begin(), edits_.end(), id,
-                                      [](const Edit& edit, int32_t wanted) { return edit.id < wanted; });
-  if (found != edits_.end() && found->id == id) return found->logit;
   if (id < 0 || static_cast<size_t>(id) >= logits_.size()) return kMinusInfinity;
+  const auto found = edits_from(static_cast<size_t>(id));
+  if (found != edits_.end() && found->id == id) return found->logit;
   return logits_[static_cast<size_t>(id)];
 }
 
@@ -180,15 +200,17 @@ void Row::change(std::span<const Edit> changes) {
   rescan_edited_blocks();
 }
 
-/// Calls f(index, logits) for each block that holds an edited logit; those are -inf in it.
+/// Calls f(index, logits) for each block of the tokens [begin, end) that holds an edited logit; those are
+/// -inf in it.
 template <typename F>
-void Row::for_each_edited_block(const F& f) const {
-  for (auto edit = edits_.begin(); edit != edits_.end();) {
+void Row::for_each_edited_block(size_t begin, size_t end, const F& f) const {
+  const auto last = edits_from(end);
+  for (auto edit = edits_from(begin); edit != last;) {
     const size_t block = static_cast<size_t>(edit->id) / kBlock;
     const std::span<const float> part = block_of(logits_, block);
     std::array<float, kBlock> plain{};
     std::copy(part.begin(), part.end(), plain.begin());
-    for (; edit != edits_.end() && static_cast<size_t>(edit->id) / kBlock == block; ++edit) {
+    for (; edit != last && static_cast<size_t>(edit->id) / kBlock == block; ++edit) {
       plain[static_cast<size_t>(edit->id) % kBlock] = kMinusInfinity;
     }
     f(block, std::span<const float>(plain.data(), part.size()));
@@ -196,21 +218,28 @@ void Row::for_each_edited_block(const F& f) const {
 }
 
 void Row::rescan_edited_blocks() {
-  for_each_edited_block([this](size_t block, std::span<const float> plain) {
+  for_each_edited_block(0, logits_.size(), [this](size_t block, std::span<const float> plain) {
     sampling::scan(plain, std::span(maxima_).subspan(block, 1));
   });
 }
 
 double Row::rough_weight(float limit, float scale) const {
-  double sum = 0;
-  size_t next = 0;
-  for_each_edited_block([&](size_t block, std::span<const float> plain) {
-    const size_t begin = block * kBlock;
-    sum += sampling::rough_weight(logits_.subspan(next, begin - next), limit, scale);
-    sum += sampling::rough_weight(plain, limit, scale);
-    next = begin + plain.size();
+  const auto sums = of_parts(logits_.size(), threads_, [&](size_t begin, size_t end) {
+    return rough_weight(begin, end, limit, scale);
   });
-  return sum + sampling::rough_weight(logits_.subspan(next), limit, scale);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+/// Of the tokens [begin, end).
+double Row::rough_weight(size_t begin, size_t end, float limit, float scale) const {
+  double sum = 0;
+  for_each_edited_block(begin, end, [&](size_t block, std::span<const float> plain) {
+    const size_t first = block * kBlock;
+    sum += sampling::rough_weight(logits_.subspan(begin, first - begin), limit, scale);
+    sum += sampling::rough_weight(plain, limit, scale);
+    begin = first + plain.size();
+  });
+  return sum + sampling::rough_weight(logits_.subspan(begin, end - begin), limit, scale);
 }
 
 double Row::highest() const {
@@ -229,14 +258,19 @@ std::vector<Edit> Row::edited_and_standing() const {
 
 /// Keys of all logits that are at least `floor`, not -inf and not edited, in ascending order of id.
 std::vector<uint64_t> Row::keys_from(float floor) const {
+  const auto keys_of = [&](size_t begin, size_t end) {
+    std::vector<uint64_t> keys;
+    for (size_t block = begin / kBlock; block * kBlock < end; ++block) {
+      if (maxima_[block] < floor) continue;
+      const std::span<const float> part = block_of(logits_, block);
+      const Places places = reaching(part, floor);
+      for (const uint8_t i : places.all()) keys.push_back(order_key(part[i], block * kBlock + i));
+    }
+    return keys;
+  };
+  const auto parts = of_parts(logits_.size(), threads_, keys_of);
   std::vector<uint64_t> keys;
-  if (floor == kMinusInfinity) keys.reserve(standing_);
-  for (size_t block = 0; block < maxima_.size(); ++block) {
-    if (maxima_[block] < floor) continue;
-    const std::span<const float> part = block_of(logits_, block);
-    const Places places = reaching(part, floor);
-    for (const uint8_t i : places.all()) keys.push_back(order_key(part[i], block * kBlock + i));
-  }
+  for (const std::vector<uint64_t>& part : parts) keys.insert(keys.end(), part.begin(), part.end());
   if (!edits_.empty()) {
     std::erase_if(keys,
                   [this](uint64_t key) { return edited(static_cast<int32_t>(static_cast<uint32_t>(key))); });
@@ -256,8 +290,7 @@ Selection Row::merged(const std::vector<uint64_t>& keys) const {
     selection.logits.push_back(one.logit);
   };
   for (const uint64_t key : keys) {
-    const auto id = static_cast<uint32_t>(key);
-    const Edit plain{static_cast<int32_t>(id), static_cast<double>(logits_[id])};
+    const Edit plain{static_cast<int32_t>(static_cast<uint32_t>(key)), static_cast<double>(logit_of(key))};
     while (next != edited.end() && better(*next, plain)) take(*next++);
     take(plain);
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "sampling/block.h"
 
 namespace pellucid::sampling {
@@ -75,8 +76,9 @@ class Row {
  public:
   /// Errors: kNumeric where a logit is NaN or +inf (names the lowest such id), or all are -inf, or there is
   /// none; kLimit where ids would not fit 31 bits.
-  static Result<Row> from(std::span<const float> logits);
-  static Result<Row> owning(std::vector<float> logits);
+  /// Those of `threads`, which must outlive the row, help to look through a long one.
+  static Result<Row> from(std::span<const float> logits, ThreadPool* threads = nullptr);
+  static Result<Row> owning(std::vector<float> logits, ThreadPool* threads = nullptr);
 
   Row(const Row&) = delete;
   Row& operator=(const Row&) = delete;
@@ -102,9 +104,12 @@ class Row {
   /// exact as kRoughError says (block.h).
   [[nodiscard]] double rough_weight(float limit, float scale) const;
 
-  /// Calls f(logits) for each block of kBlock tokens in order of id, the last perhaps shorter.
+  /// Calls f(logits) for each block of kBlock of the tokens [begin, end), in order of id, the last perhaps
+  /// shorter. Parts (parts.h) begin and end with one.
   template <typename F>
-  void for_each_block(const F& f) const;
+  void for_each_block(size_t begin, size_t end, const F& f) const;
+
+  [[nodiscard]] ThreadPool* threads() const { return threads_; }
 
   /// At least what `enough` asks for. There must be a token left.
   [[nodiscard]] Selection select(const Enough& enough) const;
@@ -114,9 +119,12 @@ class Row {
   void keep_only(std::span<const uint32_t> only);
   void change(std::span<const Edit> changes);
   Result<void> scan();
+  /// The first one of a token from `id` on.
+  [[nodiscard]] std::vector<Edit>::const_iterator edits_from(size_t id) const;
   template <typename F>
-  void for_each_edited_block(const F& f) const;
+  void for_each_edited_block(size_t begin, size_t end, const F& f) const;
   void rescan_edited_blocks();
+  [[nodiscard]] double rough_weight(size_t begin, size_t end, float limit, float scale) const;
   [[nodiscard]] bool edited(int32_t id) const;
   [[nodiscard]] Selection merged(const std::vector<uint64_t>& keys) const;
   [[nodiscard]] std::vector<Edit> edited_and_standing() const;
@@ -127,14 +135,15 @@ class Row {
   std::vector<Edit> edits_;    // the logits that differ from logits_; ids ascending
   std::vector<float> maxima_;  // of each block of logits_, edited ones left out
   size_t standing_ = 0;
+  ThreadPool* threads_ = nullptr;
 };
 
 template <typename F>
-void Row::for_each_block(const F& f) const {
+void Row::for_each_block(size_t begin, size_t end, const F& f) const {
   std::array<double, kBlock> block{};
-  auto edit = edits_.begin();
-  for (size_t begin = 0; begin < logits_.size(); begin += kBlock) {
-    const size_t n = std::min(kBlock, logits_.size() - begin);
+  auto edit = edits_from(begin);
+  for (; begin < end; begin += kBlock) {
+    const size_t n = std::min(kBlock, end - begin);
     std::copy_n(logits_.begin() + static_cast<ptrdiff_t>(begin), n, block.begin());
     for (; edit != edits_.end() && static_cast<size_t>(edit->id) < begin + n; ++edit) {
       block[static_cast<size_t>(edit->id) - begin] = edit->logit;

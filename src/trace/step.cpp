@@ -168,7 +168,7 @@ Step traced_step(const generation::StepView& view, const sampling::Settings& set
   step.draw = view.draw();
   step.gap = sampling::gap_of(view.watched->best);
   step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
-  auto prediction = sampling::prediction_of(view.logits, view.token);
+  auto prediction = sampling::prediction_of(view.logits, view.token, view.threads);
   assert(prediction.ok() && "the chain has taken these logits");
   step.prediction = std::move(prediction).value();
   step.final_entropy_bits = sampling::entropy_bits(view.chain.candidates);

@@ -175,17 +175,17 @@ def test_stages_probabilities_and_draws_follow_from_the_logits(model, tmp_path):
 
 
 def assert_is_prediction(prediction: dict, logits: np.ndarray, token: int) -> None:
-    """Of the softmax of all logits; -infinity rules out."""
+    """Of the softmax of all logits; -infinity rules out. What is beyond the best 32 is added in float32."""
     normalizer = np.logaddexp.reduce(logits)
     logs = (logits - normalizer) / np.log(2)
     shares = np.exp2(logs)
     entropy = -(shares[shares > 0] * logs[shares > 0]).sum()
-    assert prediction["entropy_bits"] == pytest.approx(entropy, rel=1e-12)
-    assert prediction["log_sum_exp"] == pytest.approx(normalizer, rel=1e-12)
-    assert prediction["probability"] == pytest.approx(shares[token], rel=1e-10)
+    assert prediction["entropy_bits"] == pytest.approx(entropy, abs=1e-6)
+    assert prediction["log_sum_exp"] == pytest.approx(normalizer, abs=1e-7)
+    assert prediction["probability"] == pytest.approx(shares[token], rel=1e-7)
     better = (logits > logits[token]) | ((logits == logits[token]) & (np.arange(len(logits)) < token))
     assert prediction["rank"] == np.count_nonzero(better)
-    assert prediction["surprise_bits"] == pytest.approx(-logs[token], rel=1e-12)
+    assert prediction["surprise_bits"] == pytest.approx(-logs[token], abs=2e-7)
 
 
 def test_a_prediction_is_of_the_token_taken(model, tmp_path):

@@ -104,5 +104,39 @@ TEST(Block, RoughWeightsAreWithinTheirBound) {
   }
 }
 
+/// By the definition, in long double.
+TailSums plain_tail(const std::vector<float>& logits, float limit) {
+  long double weights = 0;
+  long double products = 0;
+  for (const float x : logits) {
+    if (x > limit || x == -kInfinity) continue;
+    const auto below = static_cast<long double>(x) - static_cast<long double>(limit);
+    weights += std::exp(below);
+    products += std::exp(below) * below;
+  }
+  return {.weights = static_cast<double>(weights), .products = static_cast<double>(products)};
+}
+
+TEST(Block, TailsAreWithinTheirBound) {
+  std::mt19937 random(4);
+  for (size_t n = 1; n <= 2 * kBlock; ++n) {
+    std::vector<float> row = a_block(random, n);
+    row[random() % n] = -kInfinity;
+    for (const float limit : {11.0F, 0.0F, -2.5F, row[random() % n]}) {
+      if (limit == -kInfinity) continue;
+      const TailSums made = tail_sums(row, limit);
+      const TailSums wanted = plain_tail(row, limit);
+      EXPECT_NEAR(made.weights, wanted.weights, 1e-6 * wanted.weights + 1e-30) << n << ' ' << limit;
+      EXPECT_NEAR(made.products, wanted.products, 1e-6 * -wanted.products + 1e-30) << n << ' ' << limit;
+    }
+  }
+}
+
+TEST(Block, WhatEqualsTheLimitOfATailWeighsOne) {
+  const TailSums made = tail_sums(std::vector<float>(1000, -3.25F), -3.25F);
+  EXPECT_EQ(made.weights, 1000);
+  EXPECT_NEAR(made.products, 0, 1e-30);  // what fills the last vector up
+}
+
 }  // namespace
 }  // namespace pellucid::sampling

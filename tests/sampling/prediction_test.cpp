@@ -42,11 +42,24 @@ TEST(Prediction, IsOfTheWholeVocabulary) {
   for (const int32_t token : {0, 1, 77, 4500, 9000}) {
     const Prediction made = predicted(logits, token);
     const Prediction wanted = plain(logits, token);
+    EXPECT_NEAR(made.entropy_bits, wanted.entropy_bits, 1e-6);
+    EXPECT_NEAR(made.log_sum_exp, wanted.log_sum_exp, 1e-7);
+    EXPECT_NEAR(made.probability, wanted.probability, 1e-7 * wanted.probability);
+    EXPECT_NEAR(*made.surprise_bits, *wanted.surprise_bits, 2e-7);
+    EXPECT_EQ(made.rank, 9000 - static_cast<size_t>(token) * 7919 % 9001);
+  }
+}
+
+TEST(Prediction, IsExactOfFewTokens) {
+  std::vector<float> logits(32);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>((i * 7) % 32) / 4 - 4;
+  for (const int32_t token : {0, 1, 17, 31}) {
+    const Prediction made = predicted(logits, token);
+    const Prediction wanted = plain(logits, token);
     EXPECT_NEAR(made.entropy_bits, wanted.entropy_bits, 1e-12);
     EXPECT_NEAR(made.log_sum_exp, wanted.log_sum_exp, 1e-12);
     EXPECT_NEAR(made.probability, wanted.probability, 1e-14);
     EXPECT_NEAR(*made.surprise_bits, *wanted.surprise_bits, 1e-12);
-    EXPECT_EQ(made.rank, 9000 - static_cast<size_t>(token) * 7919 % 9001);
   }
 }
 
