@@ -83,8 +83,8 @@ asan-quick: setup
 
 tsan: setup ## the tests that use threads under ThreadSanitizer (not hostile files, which one thread reads, nor the matrix)
 	cmake --preset tsan
-	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base model generation trace)
-	$(call run_folders,build/tsan,base model generation trace,-E 'hostile|matrix')
+	cmake --build build/tsan -j $(JOBS) --target $(call folder_targets,base sampling model generation trace)
+	$(call run_folders,build/tsan,base sampling model generation trace,-E 'hostile|matrix|statistics')
 
 bits: build models ## every point of the matrix of the determinism contract, and a broken order that must be found
 	PELLUCID_BITS=all $(BUILD)/tests/generation/generation_matrix_test

@@ -66,7 +66,7 @@ class Bench {
     options_.seed = seed;
     const trace::Trace header =
         value_of(trace::trace_header(*engine_, "", 0, "", prompt_, options_, "pellucid"));
-    writer.begin(trace::header_record(header), 0, options_.settings);
+    writer.begin(trace::header_record(header), 0);
     return run(seed, trace::to_watch(kTop),
                [&writer](const generation::StepView& step) { return writer.step(step).ok(); });
   }

@@ -184,7 +184,7 @@ Result<int> branch_off(const BranchCommand& command) {
       trace::path_of(trace, branch.parent)[static_cast<size_t>(branch.at)].step->candidates.size();
   options.watch = trace::to_watch(top);
   trace::Writer writer(std::move(*file), std::move(logits), engine, top);
-  writer.begin(trace::branch_record(branch), branch.id, options.settings);
+  writer.begin(trace::branch_record(branch), branch.id);
   const bool stream = command.format == Format::kText;
   Result<void> written;
   const auto observe = [&](const generation::StepView& step) {

@@ -15,7 +15,7 @@ Result<void> ChatTrace::begin(const LoadedEngine& loaded, std::string_view promp
   asked_ = std::move(tokens);
   if (n_texts_ == 0) {
     PELLUCID_TRY(const trace::Trace trace, new_trace(options_, loaded, prompt, asked_, run, dialect_));
-    writer_.begin(trace::header_record(trace), 0, run.settings);
+    writer_.begin(trace::header_record(trace), 0);
     return {};
   }
   PELLUCID_CHECK(check_recordable(run));
@@ -26,7 +26,7 @@ Result<void> ChatTrace::begin(const LoadedEngine& loaded, std::string_view promp
   const auto same = first_answers_.find(asked_);
   branch.parent = same == first_answers_.end() ? n_texts_ - 1 : same->second;
   if (same == first_answers_.end()) branch.prompt = {std::string(prompt), asked_};
-  writer_.begin(trace::branch_record(branch), branch.id, run.settings);
+  writer_.begin(trace::branch_record(branch), branch.id);
   return {};
 }
 

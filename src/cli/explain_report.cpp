@@ -61,12 +61,13 @@ std::string taken_back_line(const ExplainedStep& step, const ReportStyle& style)
 
 /// How nearly it was another token.
 std::string closeness_lines(const ExplainedStep& step, const ReportStyle& style) {
-  const bool greedy = sampling::greedy(step.settings);
+  const bool one_is_left = step.chain.result.candidates.size() == 1;
   const auto flag = [&](FoldedLine& line) {
     if (near_tie(step)) line.word(" << near tie", kYellow);
   };
   FoldedLine margin = report_line("margin", style);
-  if (step.chain.result.candidates.size() == 1) {
+  if (one_is_left) {
+    const bool greedy = sampling::greedy(step.settings);
     margin.words(fmt::format("{}one token is left, any u gives it", greedy ? "greedy: " : "only "));
   } else {
     margin.words(fmt::format("{} to the nearest boundary", number(step.draw.margin)));
@@ -75,7 +76,7 @@ std::string closeness_lines(const ExplainedStep& step, const ReportStyle& style)
   if (!step.gap) return margin.str();
   FoldedLine gap = report_line("gap", style);
   gap.words(fmt::format("{} between the logits of the two best", number(*step.gap)));
-  if (greedy) flag(gap);
+  if (one_is_left) flag(gap);
   return margin.str() + gap.str();
 }
 
@@ -110,7 +111,7 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   ExplainedStep step;
   step.step = static_cast<size_t>(address.step);
   step.settings = settings;
-  step.gap = sampling::gap_of(watched.best);
+  step.gap = watched.gap;
   if (address.u) {
     PELLUCID_TRY(step.draw, sampling::draw_at(fast.candidates, *address.u));
   } else {
@@ -122,7 +123,9 @@ Result<ExplainedStep> explain_step(std::span<const float> logits, const sampling
   return step;
 }
 
-bool near_tie(const ExplainedStep& step) { return sampling::near_tie(step.settings, step.gap, step.draw); }
+bool near_tie(const ExplainedStep& step) {
+  return sampling::near_tie(step.chain.result.candidates, step.gap, step.draw);
+}
 
 std::string prompt_text(std::span<const PromptToken> prompt, const ReportStyle& style,
                         std::string_view name) {

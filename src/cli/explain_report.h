@@ -28,7 +28,7 @@ struct ExplainedStep {
   sampling::Settings settings;
   sampling::WatchedChain chain;  // watches the token drawn, too
   sampling::Draw draw;
-  std::optional<double> gap;  // between the two largest logits, raw or guided; none where only one is finite
+  std::optional<double> gap;                  // WatchedBest's
   std::function<std::string(int32_t)> label;  // the bytes of a token
 };
 

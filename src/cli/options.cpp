@@ -121,6 +121,16 @@ std::function<void(const std::vector<std::string>&)> remember_all(SamplingOption
   };
 }
 
+bool is_empty_by_default(const sampling::SettingRow& row) {
+  const bool is_one_number = std::holds_alternative<double sampling::Settings::*>(row.field) ||
+                             std::holds_alternative<int32_t sampling::Settings::*>(row.field);
+  return !is_one_number && row.choices.empty() && sampling::value(sampling::Settings{}, row) == 0;
+}
+
+std::string not_empty(const std::string& text) {
+  return text.empty() ? "it is empty (left out, there is none)" : "";
+}
+
 }  // namespace
 
 void add_stage_options(CLI::App& command, sampling::StageId id, SamplingOptions& options) {
@@ -133,6 +143,8 @@ void add_stage_options(CLI::App& command, sampling::StageId id, SamplingOptions&
                                           ->allow_extra_args(false)
                                     : command.add_option_function<std::string>(
                                           flags_of(row), remember(options, row.name), help_of(row));
+    // Nothing, of a variable that is not set, say, must not be taken for no constraint.
+    if (is_empty_by_default(row)) option->check(CLI::Validator(not_empty, "", "not empty"));
     option->type_name(type_name_of(row))->group(std::string(sampling::group_title(stage.group)));
   }
 }

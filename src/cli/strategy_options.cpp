@@ -133,7 +133,7 @@ Result<void> check(const BeamChoice& choice, const SamplingOptions& sampling) {
   if (choice.sampling) return {};
   for (const auto& [name, value] : sampling.given) {
     for (const sampling::StageRow& stage : sampling::stages()) {
-      if (generation::shapes_draws(stage.id) &&
+      if (stage.remake == nullptr && generation::shapes_draws(stage.id) &&
           std::ranges::find(stage.settings, name, &sampling::SettingRow::name) != stage.settings.end())
         return refused(option_of(name), "a beam search takes the likeliest; --beam-sampling draws");
     }

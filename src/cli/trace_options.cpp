@@ -116,7 +116,7 @@ Result<trace::Writer> start_trace(const TraceOptions& options, const LoadedEngin
                                   const std::optional<std::string>& dialect) {
   PELLUCID_TRY(const trace::Trace header, new_trace(options, loaded, prompt, prompt_tokens, run, dialect));
   PELLUCID_TRY(trace::Writer writer, open_trace(options, loaded));
-  writer.begin(trace::header_record(header), 0, run.settings);
+  writer.begin(trace::header_record(header), 0);
   return writer;
 }
 

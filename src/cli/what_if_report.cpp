@@ -60,6 +60,12 @@ std::string step_row(const WhatIfReport& report, size_t i, const ReportStyle& st
   return styled(text, kBoldGreen, style.colour && changed);
 }
 
+/// Those of the recorded text, which cannot be others here.
+bool bans_phrases(const WhatIfReport& report) {
+  const trace::Branch& branch = report.trace.branches[static_cast<size_t>(report.branch)];
+  return sampling::bans_phrases(branch.options.settings);
+}
+
 /// Where the text first changes, and how it went until then.
 std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
   constexpr size_t kNoteIndent = 2;
@@ -73,6 +79,13 @@ std::string verdict(const WhatIfReport& report, const ReportStyle& style) {
   std::string before(trace::prompt_of(report.trace, report.branch).text);
   for (size_t i = 0; i < *first; ++i) before += report.steps[i].recorded->piece;
   std::string text = line.str() + "  after " + quoted_tail(before, style.width - 8) + '\n';
+  if (bans_phrases(report)) {
+    FoldedLine banned("", kNoteIndent, style);
+    banned.words(
+        "A banned phrase may rule that out, which takes the model's tokens to know: `pellucid branch` runs "
+        "the model.");
+    text += banned.str();
+  }
   if (*first + 1 == report.steps.size()) return text;
   FoldedLine note("", kNoteIndent, style);
   note.words(
@@ -131,6 +144,7 @@ boost::json::object what_if_json(const WhatIfReport& report) {
     object["first_change"] = report.steps[*first].recorded->index;
     object["conditional_after"] = object["first_change"];
   }
+  if (bans_phrases(report)) object["phrase_bans_unchecked"] = true;
   object["steps"] = std::move(steps);
   const trace::LogitsType type = report.trace.logits_type;
   object["logits_type"] = trace::kLogitsTypeNames[static_cast<size_t>(type)];

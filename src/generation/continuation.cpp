@@ -13,12 +13,13 @@ namespace pellucid::generation {
 namespace {
 
 /// What is there of a text already has to fit its structure, too.
-Result<void> take_all(bridge::Guide& guide, std::span<const int32_t> tokens) {
+Result<void> take_all(bridge::Guide& guide, std::span<const int32_t> tokens, size_t first,
+                      std::string_view what) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     const auto taken = guide.take(tokens[i]);
     if (taken.ok()) continue;
-    return Error{taken.error().code, "the text so far is not of the structure",
-                 fmt::format("at step {}: {}", i, taken.error().why)};
+    return Error{taken.error().code, fmt::format("{} not of the structure", what),
+                 fmt::format("at step {}: {}", first + i, taken.error().why)};
   }
   return {};
 }
@@ -58,8 +59,17 @@ Result<void> Continuation::hold_phrases() {
   for (const int32_t token : begun.tokens) {
     if (!ends_turn(token)) characters += tail.push(engine_->tokenizer().piece(token));
   }
-  if (bans_->begin(characters, generation_.text.size())) return {};
-  return Error{ErrorCode::kUsage, "the text so far holds a banned phrase", bans_->shown_phrase()};
+  if (!bans_->begin(characters, generation_.text.size()))
+    return Error{ErrorCode::kUsage, "the text so far holds a banned phrase", bans_->shown_phrase()};
+  PhraseBans after = *bans_;
+  for (const int32_t token : begun.take) {
+    if (ends_turn(token)) continue;
+    const std::string more = tail.push(engine_->tokenizer().piece(token));
+    if (after.push(token, more, std::numeric_limits<size_t>::max()))
+      return Error{ErrorCode::kUsage, "the tokens that are to be taken make a banned phrase",
+                   after.shown_phrase()};
+  }
+  return {};
 }
 
 Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions options, size_t n_before,
@@ -77,7 +87,10 @@ Result<Continuation> Continuation::start(const Engine& engine, GenerateOptions o
                                               options.stream, n_before - options.begun.tokens.size()));
   PELLUCID_TRY(std::optional<bridge::Guide> guide, guide_of(engine, options.settings));
   if (guide) {
-    PELLUCID_CHECK(take_all(*guide, options.begun.tokens));
+    PELLUCID_CHECK(take_all(*guide, options.begun.tokens, 0, "the text so far is"));
+    bridge::Guide after = *guide;
+    PELLUCID_CHECK(take_all(after, options.begun.take, options.begun.tokens.size(),
+                            "the tokens that are to be taken are"));
     chooser.follow(std::move(*guide), options.stop_at_end_of_turn);
   }
   chooser.go_on_from(options.begun.state);

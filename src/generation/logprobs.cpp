@@ -18,10 +18,10 @@ sampling::Candidates raw(std::span<const float> logits) {
 PositionLogprobs logprobs_in(const sampling::Candidates& candidates, int32_t token, size_t top) {
   PositionLogprobs position{.token = {token, sampling::kRuledOut, 0}, .top = {}};
   if (const auto surprise = candidates.surprise_of(token)) {
-    position.token = {token, -*surprise, *candidates.rank_of(token) + 1};
+    position.token = {token, 0 - *surprise, *candidates.rank_of(token) + 1};
   }
   for (size_t rank = 0; rank < std::min(top, candidates.size()); ++rank) {
-    position.top.push_back({candidates.id(rank), -candidates.surprise(rank), rank + 1});
+    position.top.push_back({candidates.id(rank), 0 - candidates.surprise(rank), rank + 1});
   }
   return position;
 }
@@ -67,7 +67,7 @@ std::string_view to_string(LogprobKind kind) {
 
 double raw_logprob(std::span<const float> logits, int32_t token) {
   const auto surprise = raw(logits).surprise_of(token);
-  return surprise ? -*surprise : sampling::kRuledOut;
+  return surprise ? 0 - *surprise : sampling::kRuledOut;
 }
 
 Result<PositionLogprobs> logprobs_of(const StepView& step, const sampling::Settings& settings,

@@ -367,18 +367,18 @@ void Candidates::apply(const Edits& edits) {
     }
   }
   for (const Edit& edit : edits.changes) {
-    if (static_cast<size_t>(edit.id) < logits.size()) logits[static_cast<size_t>(edit.id)] = edit.logit;
+    const auto id = static_cast<size_t>(edit.id);
+    if (id >= logits.size() && edit.logit != kMinusInfinity) logits.resize(id + 1, kMinusInfinity);
+    if (id < logits.size()) logits[id] = edit.logit;
   }
-  size_t left = 0;
-  for (size_t rank = 0; rank < size(); ++rank) {
-    const double logit = logits[static_cast<size_t>(ids_[rank])];
-    if (logit == kMinusInfinity) continue;
-    ids_[left] = ids_[rank];
-    logits_[left++] = logit;
+  ids_.clear();
+  logits_.clear();
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (logits[id] == kMinusInfinity) continue;
+    ids_.push_back(static_cast<int32_t>(id));
+    logits_.push_back(logits[id]);
   }
-  ids_.resize(left);
-  logits_.resize(left);
-  standing_ = left;
+  standing_ = ids_.size();
   order();
 }
 

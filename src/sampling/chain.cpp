@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "sampling/margin.h"
 #include "sampling/registry.h"
 
 namespace pellucid::sampling {
@@ -168,6 +169,7 @@ Result<ChainResult> run_chain(std::span<const float> logits, const Settings& set
     result.reports.push_back(std::move(report));
     note(watched, result.reports, [&](int32_t id) { return logit(id) != kRuledOut; });
   }
+  if (watched != nullptr) watched->gap = gap_of(row_of_logits.select({.best = 2}));
   const size_t standing = row_of_logits.standing();
   const Enough enough = enough_for(rest, settings, context.least);
   if (enough.all() && standing > kLarge) {

@@ -38,6 +38,8 @@ struct WatchedBest {
   size_t top = 0;                                 // how many: the best by raw logit, or by the guided one
   Selection best = {};                            // them; fewer where fewer are not ruled out
   std::vector<std::optional<size_t>> removed_by;  // the report whose stage removed each
+  std::optional<double>
+      gap;  // between the two largest logits once the stages before the first cut have changed them
 };
 
 /// Runs the chain on a row of logits, index = token id. This is the fast way: stages that change single

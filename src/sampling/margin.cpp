@@ -7,10 +7,10 @@ std::optional<double> gap_of(const Selection& best) {
   return best.logits[0] - best.logits[1];
 }
 
-bool near_tie(const Settings& settings, std::optional<double> gap, const Draw& draw) {
+bool near_tie(const Candidates& left, std::optional<double> gap, const Draw& draw) {
   constexpr double kNearGap = 0.01;
   constexpr double kNearMargin = 0.001;
-  return greedy(settings) ? gap && *gap < kNearGap : draw.margin < kNearMargin;
+  return left.size() == 1 ? gap && *gap < kNearGap : draw.margin < kNearMargin;
 }
 
 }  // namespace pellucid::sampling

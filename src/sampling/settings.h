@@ -123,6 +123,7 @@ struct Settings {
   TokenIds begin_suppress_tokens;
   TokenIds forced_tokens;
   int32_t min_new_tokens = 0;
+  int32_t min_length = 0;
 
   // What the output has to be; one of them at most.
   std::string json_schema;

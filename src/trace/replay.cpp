@@ -73,7 +73,7 @@ Result<Replayed> replay(generation::Engine& engine, const Trace& trace, int id, 
       return;
     }
     const Step& step = *recorded[seen];
-    const Step made = traced_step(view, options.settings, step.candidates.size(), piece_of);
+    const Step made = traced_step(view, step.candidates.size(), piece_of);
     const auto found = difference(made, step);
     if (found) result.difference = fmt::format("step {}: {}", view.index, *found);
     result.n_confirmed += found ? 0 : 1;

@@ -151,8 +151,7 @@ std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id) {
   return std::string(tokenizer.is_special(id) ? tokenizer.text_of(id) : tokenizer.piece(id));
 }
 
-Step traced_step(const generation::StepView& view, const sampling::Settings& settings, size_t top,
-                 const PieceOf& piece_of) {
+Step traced_step(const generation::StepView& view, size_t top, const PieceOf& piece_of) {
   assert(view.watched != nullptr && view.watched->top >= to_watch(top));
   Step step;
   step.index = view.index;
@@ -166,8 +165,8 @@ Step traced_step(const generation::StepView& view, const sampling::Settings& set
   if (!view.context.allowed.empty()) step.allowed = traced(view.context.allowed);
   for (const sampling::StageReport& report : view.chain.reports) step.stages.push_back(traced(report));
   step.draw = view.draw();
-  step.gap = sampling::gap_of(view.watched->best);
-  step.near_tie = sampling::near_tie(settings, step.gap, step.draw);
+  step.gap = view.watched->gap;
+  step.near_tie = sampling::near_tie(view.chain.candidates, step.gap, step.draw);
   auto prediction = sampling::prediction_of(view.logits, view.token, view.threads);
   assert(prediction.ok() && "the chain has taken these logits");
   step.prediction = std::move(prediction).value();

@@ -23,8 +23,7 @@ std::string shown_piece(const tokenizer::Tokenizer& tokenizer, int32_t id);
 
 /// Of a step that was watched (GenerateOptions::watch), two of its best at least; `top` of them are
 /// candidates. logits_row and ms are left to the caller.
-Step traced_step(const generation::StepView& view, const sampling::Settings& settings, size_t top,
-                 const PieceOf& piece_of);
+Step traced_step(const generation::StepView& view, size_t top, const PieceOf& piece_of);
 
 /// What to watch so that a step may be recorded with so many candidates: the gap takes two.
 inline size_t to_watch(size_t top) { return std::max<size_t>(top, 2); }

@@ -141,7 +141,7 @@ Result<std::vector<WhatIfStep>> what_if(const Trace& trace, int id, const Logits
                                     recorded.taken_back,
                                     recorded.banned_phrase,
                                     {}};
-    steps.push_back({&recorded, traced_step(view, settings, recorded.candidates.size(), piece_of)});
+    steps.push_back({&recorded, traced_step(view, recorded.candidates.size(), piece_of)});
   }
   return steps;
 }

@@ -54,16 +54,15 @@ Result<void> File::write(const boost::json::object& record) {
   return file_.write(std::as_bytes(std::span(lines)));
 }
 
-void Writer::begin(const boost::json::object& record, int branch, const sampling::Settings& settings) {
+void Writer::begin(const boost::json::object& record, int branch) {
   branch_ = branch;
-  settings_ = settings;
   since_step_ = Stopwatch();
   file_.begin_with(record);
 }
 
 Result<void> Writer::step(const generation::StepView& view) {
   const auto piece_of = [this](int32_t id) { return shown_piece(engine_->tokenizer(), id); };
-  Step step = traced_step(view, settings_, top_, piece_of);
+  Step step = traced_step(view, top_, piece_of);
   if (logits_) {
     PELLUCID_TRY(step.logits, logits_->write(view.logits, step.logits_hash));
     if (step.unconditional) {

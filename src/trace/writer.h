@@ -50,7 +50,7 @@ class Writer {
       : file_(std::move(file)), logits_(std::move(logits)), engine_(&engine), top_(top) {}
 
   /// The first record: the header of a trace, or a branch's. It is written with the first step, or the end.
-  void begin(const boost::json::object& record, int branch, const sampling::Settings& settings);
+  void begin(const boost::json::object& record, int branch);
   /// Of a step that was watched: to_watch(top) of its best.
   Result<void> step(const generation::StepView& view);
   Result<void> end(const generation::Generation& done);
@@ -63,7 +63,6 @@ class Writer {
   const generation::Engine* engine_;
   size_t top_;
   int branch_ = 0;
-  sampling::Settings settings_;
   Stopwatch since_step_;  // recorded last
 };
 

@@ -70,6 +70,16 @@ def test_what_if_knows_what_was_ruled_out(model, bans, tmp_path):
     same = json.loads(good(pellucid("what-if", trace, "--seed", "7", "--format", "json")))
     assert same["first_change"] is None
     assert_usage(pellucid("what-if", trace, "--set", "ban_phrases=x"), "branch")
+    assert same["phrase_bans_unchecked"]
+    assert "A banned phrase may rule that out" in good(pellucid("what-if", trace, "--seed", "8"))
+
+
+def test_a_branch_that_is_refused_adds_nothing(model, bans, tmp_path):
+    trace = record(model, tmp_path, *SMALL, *bans)
+    before = trace.read_bytes()
+    phrase = records(trace)[0]["settings"]["ban_phrases"][1]
+    assert_usage(pellucid("branch", trace, "--at", "2", "--take", f"text:{phrase}"), "make a banned phrase")
+    assert trace.read_bytes() == before
 
 
 def test_hostile_traces(model, bans, tmp_path):

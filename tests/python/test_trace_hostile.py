@@ -89,7 +89,7 @@ def test_a_trace_cannot_make_branch_write_elsewhere(model, tmp_path):
         ("machine", {"ctx": 100000}, "does not fit its model"),
         ("model", {"n_vocab": 300}, "does not fit its model"),
         ("prompt", {"tokens": [5] * 200}, "the context holds"),
-        ("settings", {"forced_tokens": [1], "suppress_tokens": [1]}, "rules out every token"),
+        ("settings", {"allowed_tokens": [1], "suppress_tokens": [1]}, "rules out every token"),
     ],
 )
 def test_a_header_that_cannot_be(model, tmp_path, field, value, words):

@@ -19,6 +19,12 @@ inline Tokens only(const Tokens& tokens, const std::vector<int32_t>& allowed) {
   return filtered(tokens, [&](size_t i) { return ids.contains(tokens[i].id); });
 }
 
+/// Whoever has gone.
+inline Tokens forced(const Tokens& tokens, int32_t id) {
+  const Tokens here = only(tokens, {id});
+  return here.empty() ? Tokens{{id, 0}} : here;
+}
+
 inline Text output_of(const Context& context) { return {context.output().begin(), context.output().end()}; }
 
 inline Tokens top_p(const Tokens& tokens, double mass) {
@@ -116,9 +122,12 @@ inline Tokens after_stage(StageId id, const Tokens& t, const Given& given) {
     case StageId::kBeginSuppressTokens:
       return output.empty() ? without(t, s.begin_suppress_tokens) : t;
     case StageId::kForcedTokens:
-      return output.size() < s.forced_tokens.size() ? only(t, {s.forced_tokens[output.size()]}) : t;
+      return output.size() < s.forced_tokens.size() ? forced(t, s.forced_tokens[output.size()]) : t;
     case StageId::kMinNewTokens:
-      return output.size() < static_cast<size_t>(s.min_new_tokens) ? without(t, ends) : t;
+      return output.size() < static_cast<size_t>(s.min_new_tokens) ||
+                     all.size() < static_cast<size_t>(s.min_length)
+                 ? without(t, ends)
+                 : t;
     case StageId::kGrammar:
       return only(t, given.allowed);
     case StageId::kRepetitionPenalty:

@@ -21,17 +21,33 @@ TEST(Margin, TheGapIsBetweenTheTwoLargest) {
   EXPECT_EQ(gap_of(best_two({none, 5, none})), std::nullopt);
 }
 
-TEST(Margin, ANearTieIsOfTheGapWhereGreedyAndOfTheDrawElse) {
-  Settings settings;
+TEST(Margin, ANearTieIsOfTheGapWhereOneIsLeftAndOfTheDrawElse) {
+  const std::vector<float> logits{1, 1, 0};
+  Candidates left(Row::from(logits).value());
   Draw draw;
   draw.margin = 0.0005;
-  EXPECT_TRUE(near_tie(settings, 5, draw));
+  EXPECT_TRUE(near_tie(left, 5, draw));
   draw.margin = 0.0015;
-  EXPECT_FALSE(near_tie(settings, 0.001, draw));
-  settings.temperature = 0;
-  EXPECT_TRUE(near_tie(settings, 0.005, draw));
-  EXPECT_FALSE(near_tie(settings, 0.02, draw));
-  EXPECT_FALSE(near_tie(settings, std::nullopt, draw));
+  EXPECT_FALSE(near_tie(left, 0.001, draw));
+  left.keep_best(1);
+  EXPECT_TRUE(near_tie(left, 0.005, draw));
+  EXPECT_FALSE(near_tie(left, 0.02, draw));
+  EXPECT_FALSE(near_tie(left, std::nullopt, draw));
+}
+
+TEST(Margin, TheGapIsOfTheLogitsThatTheCutSees) {
+  const auto gap = [](const std::vector<float>& logits, const char* name, const char* value) {
+    Settings settings;
+    settings.temperature = 0;
+    EXPECT_TRUE(set(settings, name, value).ok());
+    WatchedBest watched{.top = 2};
+    EXPECT_TRUE(run_chain(logits, settings, {}, {}, &watched).ok());
+    return watched.gap;
+  };
+  EXPECT_EQ(gap({10, 8, 1}, "logit_bias", "1=2"), 0);
+  EXPECT_EQ(gap({10, 10, 1}, "logit_bias", "0=-5"), 5);
+  EXPECT_EQ(gap({10, 8, 1}, "bad_words", "0"), 7);
+  EXPECT_EQ(gap({10, 8, 1}, "allowed_tokens", "1"), std::nullopt);
 }
 
 /// What the fast chain says of those it watches is what the watched chain says.

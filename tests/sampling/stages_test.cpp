@@ -278,10 +278,12 @@ TEST(Stages, LengthDecayAndMinimum) {
         s.length_decay_factor = pick(r, {0.9, 1.01, 1.2});
         s.length_decay_start = static_cast<int32_t>(r.below(20));
         s.min_new_tokens = static_cast<int32_t>(r.below(20));
+        s.min_length = static_cast<int32_t>(r.below(40));
       },
       [](const tb::Tokens& t, const Step& step, const Settings& s) {
         const size_t length = step.output().size();
-        const bool early = length < static_cast<size_t>(s.min_new_tokens);
+        const bool early = length < static_cast<size_t>(s.min_new_tokens) ||
+                           step.text.size() < static_cast<size_t>(s.min_length);
         tb::Tokens tokens = tb::filtered(t, [&](size_t i) { return !early || t[i].id != step.ends[0]; });
         if (length <= static_cast<size_t>(s.length_decay_start)) return tokens;
         const tb::Real factor =
@@ -319,7 +321,8 @@ TEST(Stages, BiasesBansAndForcedTokens) {
       },
       [](const tb::Tokens& t, const Step& step, const Settings&) {
         if (step.output().size() >= 4) return t;
-        return tb::filtered(t, [&](size_t i) { return t[i].id == 0; });
+        const tb::Tokens here = tb::filtered(t, [&](size_t i) { return t[i].id == 0; });
+        return here.empty() ? tb::Tokens{{0, 0}} : here;
       });
   agrees(
       [](Settings& s, RandomSteps&) {

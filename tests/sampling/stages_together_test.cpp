@@ -43,6 +43,7 @@ Settings any_settings(RandomSteps& r) {
   sometimes(s.dry_multiplier, pick(r, {0.8, 1e6}));
   sometimes(s.length_decay_factor, pick(r, {0.01, 1.1, 100}));
   sometimes(s.min_new_tokens, static_cast<int32_t>(r.below(80)));
+  sometimes(s.min_length, static_cast<int32_t>(r.below(80)));
   sometimes(s.logit_bias, std::vector<SequenceBias>{{{0}, pick(r, {-1e9, 2, 1e9, -INFINITY})}});
   sometimes(s.suppress_tokens, TokenIds{0});
   sometimes(s.watermark_bias, pick(r, {-3, 2, 1000}));

@@ -62,7 +62,7 @@ class Traces : public ::testing::Test {
     Trace trace = header.value();
     trace.logits_path = logits_path_;
     Writer writer(File::create(trace_path_).value(), LogitsWriter::create(logits_path_).value(), *engine_, 5);
-    writer.begin(header_record(trace), 0, options.settings);
+    writer.begin(header_record(trace), 0);
     Sequence sequence = engine_->new_sequence();
     auto made = generate(*engine_, sequence, prompt_, options,
                          [&](const StepView& view) { return writer.step(view).ok(); });

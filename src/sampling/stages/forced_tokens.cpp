@@ -13,11 +13,14 @@ constexpr std::array kSettings{SettingRow{
     .help = "tokens that the output begins with",
 }};
 
-Edits edit(const StageInput& input, const LogitOf& /*logit*/, StageReport& /*report*/) {
+/// One that has been ruled out gets the logit 0, as transformers gives every forced token.
+Edits edit(const StageInput& input, const LogitOf& logit, StageReport& /*report*/) {
   const size_t at = input.context.output().size();
   const TokenIds& forced = input.settings.forced_tokens;
   if (at >= forced.size()) return {};
-  return {.changes = {}, .only = token_set({&forced[at], 1}), .restricts = true};
+  Edits edits{.changes = {}, .only = token_set({&forced[at], 1}), .restricts = true};
+  if (logit(forced[at]) == kRuledOut) edits.changes.push_back({forced[at], 0});
+  return edits;
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ constexpr std::array kSettings{
         .field = &Settings::grammar,
         .identity = 0,
         .may_be_file = true,
-        .help = "the output follows this grammar, in llguidance's variant of Lark",
+        .help = "the output follows this grammar: EBNF as Lark writes it, in llguidance's variant",
     },
 };
 
