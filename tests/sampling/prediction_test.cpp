@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -61,6 +63,20 @@ TEST(Prediction, IsExactOfFewTokens) {
     EXPECT_NEAR(made.probability, wanted.probability, 1e-14);
     EXPECT_NEAR(*made.surprise_bits, *wanted.surprise_bits, 1e-12);
   }
+}
+
+/// With every width of vectors and on every architecture: `make neon` runs this, too.
+TEST(Prediction, HasTheSameBitsEverywhere) {
+  std::vector<float> logits(40000);
+  uint32_t state = 1;
+  for (float& logit : logits) {
+    state = state * 1664525 + 1013904223;
+    logit = static_cast<float>(state >> 8) / 0x1p20F - 3;
+  }
+  const Prediction made = predicted(logits, 12345);
+  EXPECT_EQ(std::bit_cast<uint64_t>(made.log_sum_exp), 0x4034D2D0388056DEU);
+  EXPECT_EQ(std::bit_cast<uint64_t>(made.entropy_bits), 0x402975BCC663F954U);
+  EXPECT_EQ(std::bit_cast<uint64_t>(*made.surprise_bits), 0x40401D37742FCDCDU);
 }
 
 TEST(Prediction, EqualLogitsAreRankedById) {
