@@ -18,7 +18,7 @@ bool scan(std::span<const float> logits, std::span<float> maxima);
 
 /// Places of logits in a block, ascending.
 struct Places {
-  std::array<uint8_t, kBlock> at;
+  std::array<uint8_t, kBlock> at{};
   size_t n = 0;
 
   [[nodiscard]] std::span<const uint8_t> all() const& { return {at.data(), n}; }

@@ -22,8 +22,8 @@ struct StageInput {
   const Settings& settings;
   const Context& context;
   const State& state;
-  size_t vocabulary;    // tokens of it
-  bool watched = true;  // whether anybody looks at thresholds that aren't needed to know who is left
+  size_t vocabulary = 0;  // tokens of it
+  bool watched = true;    // whether anybody looks at thresholds that aren't needed to know who is left
 };
 
 /// The logit of a token as the stages before left it; -inf where it is ruled out or no token.
