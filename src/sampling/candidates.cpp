@@ -25,6 +25,12 @@ void add_to(Lanes& lanes, std::span<const double> terms) {
   for (; i < terms.size(); ++i) lanes[i % kLanes] += terms[i];
 }
 
+void divide_all(std::span<double> logits, std::span<const double> divisors) {
+  for (const double divisor : divisors) {
+    for (double& logit : logits) logit /= divisor;
+  }
+}
+
 double joined(Lanes lanes) {
   for (size_t half = kLanes / 2; half > 0; half /= 2) {
     for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
@@ -44,9 +50,7 @@ Candidates::Candidates(Row row) : standing_(row.standing()) {
 /// As the best of the row.
 void Candidates::take(Selection selection) const {
   reach_ = selection.logits.front() - selection.logits.back();
-  for (const double divisor : divisors_) {
-    for (double& logit : selection.logits) logit /= divisor;
-  }
+  divide_all(selection.logits, divisors_);
   ids_ = std::move(selection.ids);
   logits_ = std::move(selection.logits);
   weights_.clear();
@@ -137,9 +141,7 @@ class Candidates::ById {
       return;
     }
     all_->row_->for_each_block(begin, end, [&](std::span<double> block) {
-      for (const double divisor : all_->divisors_) {
-        for (double& logit : block) logit /= divisor;
-      }
+      divide_all(block, all_->divisors_);
       f(block);
     });
   }

@@ -58,14 +58,15 @@ Result<Prediction> prediction_of(std::span<const float> logits, int32_t token, T
   const Selection best = row.select({.best = std::min(kBest, row.standing())});
   const TailSums sums = sums_of(logits, best, threads);
   const double highest = best.logits.front();
+  const double log_sum = log_positive(sums.weights);  // relative to the highest
   Prediction prediction;
-  prediction.log_sum_exp = highest + log_positive(sums.weights);
-  prediction.entropy_bits = (log_positive(sums.weights) - sums.products / sums.weights) / kLn2;
+  prediction.log_sum_exp = highest + log_sum;
+  prediction.entropy_bits = (log_sum - sums.products / sums.weights) / kLn2;
   const double own = row.logit(token);
   if (std::isinf(own)) return prediction;
   prediction.probability = exp_nonpositive(own - highest) / sums.weights;
   prediction.rank = rank_of(token, logits, best, threads);
-  prediction.surprise_bits = (highest - own + log_positive(sums.weights)) / kLn2;
+  prediction.surprise_bits = (highest - own + log_sum) / kLn2;
   return prediction;
 }
 

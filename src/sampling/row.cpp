@@ -130,6 +130,7 @@ Result<void> Row::scan() {
   const auto part = [this](size_t begin, size_t end) {
     const size_t n_blocks = (end - begin + kBlock - 1) / kBlock;
     const auto maxima = std::span(maxima_).subspan(begin / kBlock, n_blocks);
+    // No bool: threads write these, and those of a vector share bytes.
     return static_cast<char>(sampling::scan(logits_.subspan(begin, end - begin), maxima));
   };
   const auto finite = of_parts(logits_.size(), threads_, part);
