@@ -88,26 +88,33 @@ void many_tokens(benchmark::State& state, TensorType type, int n_tokens, int n_r
   state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
 }
 
-// The queries of one token that share a kv head, at a depth.
-void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, int depth) {
+// The queries of one token that share a kv head, at a depth: of one kv head, or of as many in turn as make
+// the cache far larger than the processor's, which is what a token meets after the weights.
+void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, int depth, bool in_memory) {
   std::mt19937 rng(1);
   std::normal_distribution<float> normal;
   std::vector<float> q(static_cast<size_t>(n_heads) * head_dim);
   for (float& x : q) x = normal(rng);
   const int n_pages = (depth + kPagePositions - 1) / kPagePositions;
-  AlignedBuffer<std::byte> cache(static_cast<size_t>(n_pages * kv_page_bytes(type, head_dim)));
-  std::vector<const std::byte*> pages;
-  pages.reserve(static_cast<size_t>(n_pages));
-  for (int p = 0; p < n_pages; ++p) pages.push_back(cache.data() + p * kv_page_bytes(type, head_dim));
-  for (int p = 0; p < depth; ++p) {
-    table().store_kv(q.data(), q.data(), head_dim, type, p % kPagePositions,
-                     cache.data() + p / kPagePositions * kv_page_bytes(type, head_dim));
+  const int64_t page_bytes = kv_page_bytes(type, head_dim);
+  const int n_sets = in_memory ? static_cast<int>(kStreamBytes / 2 / (n_pages * page_bytes)) : 1;
+  AlignedBuffer<std::byte> cache(static_cast<size_t>(n_sets * n_pages * page_bytes));
+  const auto page = [&](int set, int p) { return cache.data() + (int64_t{p} * n_sets + set) * page_bytes; };
+  std::vector<std::vector<const std::byte*>> pages(n_sets);
+  for (int set = 0; set < n_sets; ++set) {
+    for (int p = 0; p < n_pages; ++p) pages[set].push_back(page(set, p));
+    for (int i = 0; i < depth; ++i) {
+      table().store_kv(q.data(), q.data(), head_dim, type, i % kPagePositions, page(set, i / kPagePositions));
+    }
   }
   std::vector<float> out(q.size());
   std::vector<AttentionPart> parts(n_heads);
+  int set = 0;
   for (auto _ : state) {
-    table().attention(
-        {q.data(), out.data(), parts.data(), pages.data(), type, n_heads, head_dim, 0, depth, 0.125F});
+    const int next = (set + 1) % n_sets;
+    table().attention({q.data(), out.data(), parts.data(), pages[set].data(), type, n_heads, head_dim, 0,
+                       depth, 0.125F, pages[next]});
+    set = next;
   }
   const double macs = 2.0 * n_heads * head_dim * depth;
   state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
@@ -132,13 +139,17 @@ void register_all() {
                                    row.type, n_tokens, 1536, n_cols);
     }
   }
-  for (const int depth : {256, 4096}) {
-    benchmark::RegisterBenchmark(fmt::format("attention/f16/3x64/{}", depth).c_str(), attention, KvType::kF16,
-                                 3, 64, depth);
-    benchmark::RegisterBenchmark(fmt::format("attention/f16/4x256/{}", depth).c_str(), attention,
-                                 KvType::kF16, 4, 256, depth);
-    benchmark::RegisterBenchmark(fmt::format("attention/f32/3x64/{}", depth).c_str(), attention, KvType::kF32,
-                                 3, 64, depth);
+  constexpr std::array<std::array<int, 2>, 4> kShapes{
+      {{3, 64}, {4, 256}, {8, 64}, {1, 128}}};  // heads, head_dim
+  for (const bool in_memory : {false, true}) {
+    for (const auto [n_heads, head_dim] : kShapes) {
+      for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kQ8_0}) {
+        const auto name = fmt::format("attention/{}/{}x{}{}", kKvTypeNames[static_cast<int>(type)], n_heads,
+                                      head_dim, in_memory ? "/memory" : "");
+        benchmark::RegisterBenchmark(name.c_str(), attention, type, n_heads, head_dim, in_memory ? 2048 : 256,
+                                     in_memory);
+      }
+    }
   }
   benchmark::RegisterBenchmark("quantize/512x576", quantize);
 }

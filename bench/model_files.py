@@ -19,8 +19,8 @@ class Model:
 
     label: str
     source: tuple  # ("real", name), ("requantised", name, type) or ("random", shape, type)
-    deep: bool = True  # whether decoding at depths is: filling the context of a large one takes minutes
-    together: bool = False  # whether several texts together are measured as well
+    deep: bool = False  # decoding at depths as well: one of each shape, keys and values are the same for all types
+    together: bool = False  # several texts together as well
 
     @property
     def name(self):
@@ -28,17 +28,17 @@ class Model:
 
 
 MODELS = [
-    Model("SmolLM2 135M Q4_1", ("real", "smollm2"), together=True),
+    Model("SmolLM2 135M Q4_1", ("real", "smollm2"), deep=True, together=True),
     Model("SmolLM2 135M Q4_0", ("requantised", "smollm2", "Q4_0")),
     Model("SmolLM2 135M Q8_0", ("requantised", "smollm2", "Q8_0")),
-    Model("Gemma 3 270M Q4_K_M", ("real", "gemma3")),
-    Model("1.1B shape Q4_0", ("random", "1.1B", "Q4_0"), together=True),
+    Model("Gemma 3 270M Q4_K_M", ("real", "gemma3"), deep=True),
+    Model("1.1B shape Q4_0", ("random", "1.1B", "Q4_0"), deep=True, together=True),
     Model("1.1B shape Q4_K_M", ("random", "1.1B", "Q4_K_M")),
     Model("1.1B shape Q8_0", ("random", "1.1B", "Q8_0")),
 ]
 ON_REQUEST = [  # minutes a test
-    Model("7B shape Q4_0", ("random", "7B", "Q4_0"), deep=False),
-    Model("7B shape Q4_K_M", ("random", "7B", "Q4_K_M"), deep=False),
+    Model("7B shape Q4_0", ("random", "7B", "Q4_0")),
+    Model("7B shape Q4_K_M", ("random", "7B", "Q4_K_M")),
 ]
 QUICK = ["smollm2-135m-q4_1", "1.1b-shape-q4_0"]
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "kernels/packed.h"
@@ -92,10 +93,11 @@ struct AttentionTask {
   const std::byte* const* pages;  // pages[p] holds positions [64 p, 64 p + 64) of this layer and kv head
   KvType kv_type;
   int n_heads;
-  int head_dim;  // a multiple of 16; of 32 for kQ8_0
-  int begin;     // first visible position (sliding window), >= 0
-  int end;       // one past the last visible position, > begin
-  float scale;   // scores are multiplied by it
+  int head_dim;                                 // a multiple of 16; of 32 for kQ8_0
+  int begin;                                    // first visible position (sliding window), >= 0
+  int end;                                      // one past the last visible position, > begin
+  float scale;                                  // scores are multiplied by it
+  std::span<const std::byte* const> next = {};  // pages that are probably read after it: asked for ahead
 };
 
 enum class RopePairing : uint8_t {

@@ -133,19 +133,29 @@ Visible visible(const Pass& p, int t, int layer) {
   return {p.spec().is_local(layer) ? std::max(0, position + 1 - window) : 0, position + 1};
 }
 
-/// Heads [head, head + n_heads) of token t over `positions`; the result is unfinished.
-void attend(const Pass& p, int layer, int t, int head, int n_heads, Visible positions, float* out,
-            kernels::AttentionPart* parts) {
+/// The pages of a token's kv head that hold `positions`.
+std::span<const std::byte* const> pages(const Pass& p, int layer, int t, int kv_head, Visible positions) {
+  const KvCache& cache = *p.batch.tokens[static_cast<size_t>(t)].cache;
+  const int first = positions.begin / kernels::kPagePositions;
+  const int last = (positions.end - 1) / kernels::kPagePositions;
+  return {cache.pages(layer, kv_head) + first, static_cast<size_t>(last - first + 1)};
+}
+
+/// The heads of token t that share a kv head, over `positions`; the result is unfinished. `next` are the
+/// pages that are probably read after it.
+void attend(const Pass& p, int layer, int t, int kv_head, Visible positions,
+            std::span<const std::byte* const> next, float* out, kernels::AttentionPart* parts) {
   const AttentionSpec& a = p.spec().attention;
   const KvCache& cache = *p.batch.tokens[static_cast<size_t>(t)].cache;
   kernels::AttentionTask task{};
-  task.q = row(row(p.s.q.data(), t, p.spec().q_width()), head, a.head_dim);
+  task.n_heads = a.n_heads / a.n_kv_heads;
+  task.head_dim = a.head_dim;
+  task.q = row(row(p.s.q.data(), t, p.spec().q_width()), kv_head * task.n_heads, a.head_dim);
   task.out = out;
   task.parts = parts;
-  task.pages = cache.pages(layer, head / (a.n_heads / a.n_kv_heads));
+  task.pages = cache.pages(layer, kv_head);
+  task.next = next;
   task.kv_type = cache.type();
-  task.n_heads = n_heads;
-  task.head_dim = a.head_dim;
   task.begin = positions.begin;
   task.end = positions.end;
   task.scale = a.scale;
@@ -156,12 +166,16 @@ void attend(const Pass& p, int layer, int t, int head, int n_heads, Visible posi
 void mix_tokens(const Pass& p, int layer) {
   const AttentionSpec& a = p.spec().attention;
   const int heads = a.n_heads / a.n_kv_heads;
-  p.pool.run(p.n_tokens() * a.n_kv_heads, [&](int index, int) {
+  const int n_tasks = p.n_tokens() * a.n_kv_heads;
+  p.pool.run(n_tasks, [&](int index, int) {
     const int t = index / a.n_kv_heads;
-    const int head = index % a.n_kv_heads * heads;
-    float* out = row(row(p.s.mixed.data(), t, p.spec().q_width()), head, a.head_dim);
-    kernels::AttentionPart* parts = row(p.s.parts.data(), t, a.n_heads) + head;
-    attend(p, layer, t, head, heads, visible(p, t, layer), out, parts);
+    const int kv_head = index % a.n_kv_heads;
+    const int after = std::min(index + 1, n_tasks - 1);
+    const int next_t = after / a.n_kv_heads;
+    const auto next = pages(p, layer, next_t, after % a.n_kv_heads, visible(p, next_t, layer));
+    float* out = row(row(p.s.mixed.data(), t, p.spec().q_width()), kv_head * heads, a.head_dim);
+    kernels::AttentionPart* parts = row(p.s.parts.data(), t, a.n_heads) + kv_head * heads;
+    attend(p, layer, t, kv_head, visible(p, t, layer), next, out, parts);
     for (int h = 0; h < heads; ++h) {
       p.kernels().join_spans(row(out, h, a.head_dim), parts + h, 1, 0, a.head_dim, row(out, h, a.head_dim));
     }
@@ -173,13 +187,15 @@ void mix_spans(const Pass& p, int layer, int t) {
   const AttentionSpec& a = p.spec().attention;
   const Visible positions = visible(p, t, layer);
   const int n_spans = positions.n_spans();
-  const int heads = a.n_heads / a.n_kv_heads;
+  const int n_tasks = n_spans * a.n_kv_heads;
   p.s.reserve_spans(n_spans, a.n_heads, a.head_dim);
-  p.pool.run(n_spans * a.n_kv_heads, [&](int index, int) {
+  p.pool.run(n_tasks, [&](int index, int) {
     const int span = index / a.n_kv_heads;
-    const int head = index % a.n_kv_heads * heads;
-    const int part = span * a.n_heads + head;
-    attend(p, layer, t, head, heads, positions.span(span), row(p.s.span_values.data(), part, a.head_dim),
+    const int kv_head = index % a.n_kv_heads;
+    const int after = std::min(index + 1, n_tasks - 1);
+    const auto next = pages(p, layer, t, after % a.n_kv_heads, positions.span(after / a.n_kv_heads));
+    const int part = span * a.n_heads + kv_head * (a.n_heads / a.n_kv_heads);
+    attend(p, layer, t, kv_head, positions.span(span), next, row(p.s.span_values.data(), part, a.head_dim),
            p.s.span_parts.data() + part);
   });
   const auto join = [&](int h, int) {

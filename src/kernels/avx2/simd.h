@@ -18,8 +18,8 @@ constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr size_t kStreamAhead = 4096;  // bytes ahead of a product of one token that it asks for; 0: none
 constexpr uint8_t kStripBias = 128;    // of the integers of whole strips: the level multiplies them itself
-constexpr int kAttentionHeads = 2;     // heads that share loaded keys and values
-constexpr int kAttentionVectors = 2;
+constexpr int kAttentionHeads = 4;     // heads that share loaded keys and values
+constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 
 struct F32 {
   __m256 low, high;

@@ -19,7 +19,7 @@ constexpr int kFloatTokens = 4;
 constexpr size_t kStreamAhead = 0;  // bytes ahead of a product of one token that it asks for; 0: none
 constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
-constexpr int kAttentionVectors = 4;
+constexpr int attention_vectors(int) { return 4; }  // of a tile
 
 struct F32 {
   __m512 v;

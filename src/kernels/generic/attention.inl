@@ -65,47 +65,108 @@ struct SpanOfHeads {
   const AttentionTask& task;
   int head;  // the first one
   int begin, end;
+  std::span<const std::byte* const> next;  // pages that are read after this span, by all heads
+  float (*scores)[kSpanPositions];         // [kHeads]
   int first = begin / kPagePositions * kPagePositions;
-  alignas(64) float scores[kHeads][kSpanPositions];
-  float maximums[kHeads];
-  float totals[kHeads];
+
+  [[nodiscard]] int64_t half_bytes() const { return kv_page_bytes(kType, task.head_dim) / 2; }
+  [[nodiscard]] const std::byte* keys(int position) const { return task.pages[position / kPagePositions]; }
+  [[nodiscard]] const std::byte* values(int position) const { return keys(position) + half_bytes(); }
+  /// The page of `next` that comes as far behind it as the page of a position stands in this span.
+  [[nodiscard]] const std::byte* next_keys(int position) const {
+    const size_t index = static_cast<size_t>((position - first) / kPagePositions);
+    return next[index < next.size() ? index : next.size() - 1];
+  }
+  [[nodiscard]] const std::byte* next_values(int position) const {
+    return next_keys(position) + half_bytes();
+  }
 };
+
+/// What tiles of kVectors * 16 elements a step ask for while they are multiplied: the tiles of all heads over
+/// half a page share half a page of the next span, so that memory is read as evenly as a processor
+/// multiplies.
+template <int kVectors, KvType kType>
+class Ahead {
+ public:
+  /// n_tiles of n_steps over each half.
+  template <int kHeads>
+  Ahead(const SpanOfHeads<kType, kHeads>& s, int n_tiles, int n_steps)
+      : first_tile_(s.head / kAttentionHeads * n_tiles),
+        tile_bytes_(s.half_bytes() / (n_tiles * ((s.task.n_heads + kAttentionHeads - 1) / kAttentionHeads))),
+        step_bytes_(tile_bytes_ / n_steps) {}
+
+  void start(const std::byte* half, int tile) { at_ = half + (first_tile_ + tile) * tile_bytes_; }
+  void step() {
+    constexpr int kBytes = kVectors * kLanes * (kType == KvType::kF32 ? 4 : kType == KvType::kF16 ? 2 : 1);
+    for (int i = 0; i < kBytes; i += kLineBytes) __builtin_prefetch(at_ + i, 0, 2);
+    at_ += step_bytes_;
+  }
+
+ private:
+  int64_t first_tile_;
+  int64_t tile_bytes_;
+  int64_t step_bytes_;
+  const std::byte* at_ = nullptr;
+};
+
+/// acc[h][i] += factors[h][i] * columns[i] of a tile, in an order that keeps the fewest vectors alive.
+template <KvType kType, int kVectors, int kHeads, typename Factor>
+inline void multiply_step(const std::byte* half, int64_t index, const Factor& factor,
+                          F32 (&acc)[kHeads][kVectors]) {
+  if constexpr (kHeads < 2 * kVectors) {
+    F32 factors[kHeads];
+    for (int h = 0; h < kHeads; ++h) factors[h] = factor(h);
+    for (int i = 0; i < kVectors; ++i) {
+      const F32 elements = load_kv<kType>(half, index + i * kLanes);
+      for (int h = 0; h < kHeads; ++h) acc[h][i] = fma(factors[h], elements, acc[h][i]);
+    }
+  } else {
+    F32 elements[kVectors];
+    for (int i = 0; i < kVectors; ++i) elements[i] = load_kv<kType>(half, index + i * kLanes);
+    for (int h = 0; h < kHeads; ++h) {
+      const F32 one = factor(h);
+      for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(one, elements[i], acc[h][i]);
+    }
+  }
+}
+
+template <int kVectors, int kHeads>
+inline void clear(F32 (&acc)[kHeads][kVectors]) {
+  for (auto& row : acc) {
+    for (F32& a : row) a = set1(0.0F);
+  }
+}
 
 /// Products of all heads with kVectors * 16 positions from `lane` on of one page: a chain over the columns
 /// [begin, end) each.
 template <int kVectors, KvType kType, int kHeads>
 inline void multiply_keys(const SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int begin,
-                          int end, F32 (&acc)[kHeads][kVectors]) {
+                          int end, Ahead<kVectors, kType>& ahead, F32 (&acc)[kHeads][kVectors]) {
   const float* q = s.task.q + int64_t{s.head} * s.task.head_dim;
-  for (auto& row : acc) {
-    for (F32& a : row) a = set1(0.0F);
-  }
+  clear(acc);
   for (int d = begin; d < end; ++d) {
-    F32 keys[kVectors];
-    for (int i = 0; i < kVectors; ++i) {
-      keys[i] = load_kv<kType>(page, int64_t{d} * kPagePositions + lane + i * kLanes);
-    }
-    for (int h = 0; h < kHeads; ++h) {
-      const F32 query = set1(q[int64_t{h} * s.task.head_dim + d]);
-      for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(query, keys[i], acc[h][i]);
-    }
+    ahead.step();
+    multiply_step<kType>(
+        page, int64_t{d} * kPagePositions + lane,
+        [&](int h) { return set1(q[int64_t{h} * s.task.head_dim + d]); }, acc);
   }
 }
 
-/// Scores of all heads with the same positions.
+/// Scores of all heads with the same positions, from `position` on.
 template <int kVectors, KvType kType, int kHeads>
-inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int lane, int column) {
+inline void score_tile(const SpanOfHeads<kType, kHeads>& s, int position, Ahead<kVectors, kType>& ahead) {
   const int head_dim = s.task.head_dim;
+  const int lane = position % kPagePositions;
+  const std::byte* page = s.keys(position);
+  ahead.start(s.next_keys(position), lane / (kVectors * kLanes));
   F32 acc[kHeads][kVectors];
   if constexpr (kType != KvType::kQ8_0) {
-    multiply_keys(s, page, lane, 0, head_dim, acc);
+    multiply_keys(s, page, lane, 0, head_dim, ahead, acc);
   } else {
-    for (auto& row : acc) {
-      for (F32& a : row) a = set1(0.0F);
-    }
+    clear(acc);
     for (int b = 0; b < head_dim / kBlockValues; ++b) {
       F32 block[kHeads][kVectors];
-      multiply_keys(s, page, lane, b * kBlockValues, (b + 1) * kBlockValues, block);
+      multiply_keys(s, page, lane, b * kBlockValues, (b + 1) * kBlockValues, ahead, block);
       for (int i = 0; i < kVectors; ++i) {
         const F32 scale = load_half(page + scale_place(head_dim, b, lane + i * kLanes));
         for (int h = 0; h < kHeads; ++h) acc[h][i] = fma(scale, block[h][i], acc[h][i]);
@@ -114,25 +175,23 @@ inline void score_tile(SpanOfHeads<kType, kHeads>& s, const std::byte* page, int
   }
   for (int h = 0; h < kHeads; ++h) {
     for (int i = 0; i < kVectors; ++i) {
-      store(s.scores[h] + column + i * kLanes, acc[h][i] * set1(s.task.scale));
+      store(s.scores[h] + position - s.first + i * kLanes, acc[h][i] * set1(s.task.scale));
     }
   }
 }
 
 template <KvType kType, int kHeads>
-inline void score(SpanOfHeads<kType, kHeads>& s) {
-  for (int p = s.first; p < s.end; p += kPagePositions) {
-    const std::byte* page = s.task.pages[p / kPagePositions];
-    for (int lane = 0; lane < kPagePositions && p + lane < s.end; lane += kAttentionVectors * kLanes) {
-      score_tile<kAttentionVectors>(s, page, lane, p + lane - s.first);
-    }
-  }
+inline void score(const SpanOfHeads<kType, kHeads>& s) {
+  constexpr int kVectors = attention_vectors(kHeads);
+  constexpr int kTilePositions = kVectors * kLanes;
+  Ahead<kVectors, kType> ahead(s, kPagePositions / kTilePositions, s.task.head_dim);
+  for (int p = s.first; p < s.end; p += kTilePositions) score_tile(s, p, ahead);
 }
 
 /// Scores of one head to weights e^(score - maximum), 0 outside [begin, end); their sum in 16 lanes and one
 /// tree.
 template <KvType kType, int kHeads>
-inline void softmax(SpanOfHeads<kType, kHeads>& s, int h) {
+inline AttentionPart softmax(const SpanOfHeads<kType, kHeads>& s, int h) {
   const F32 outside = set1(-__builtin_inff());
   float* scores = s.scores[h];
   const int n = s.end - s.first;
@@ -142,14 +201,14 @@ inline void softmax(SpanOfHeads<kType, kHeads>& s, int h) {
     store(scores + i, visible);
     largest = max(visible, largest);
   }
-  s.maximums[h] = maximum(largest);
+  const float most = maximum(largest);
   F32 total = set1(0.0F);
   for (int i = 0; i < n; i += kLanes) {
-    const F32 weight = exp(load(scores + i) - set1(s.maximums[h]));
+    const F32 weight = exp(load(scores + i) - set1(most));
     store(scores + i, weight);
     total = total + weight;
   }
-  s.totals[h] = sum(total);
+  return {most, sum(total)};
 }
 
 /// What joining two spans multiplies them by: e^(maximum - larger maximum) of each.
@@ -176,50 +235,26 @@ inline F32 join_values(F32 before, F32 next, JoinFactors factors) {
   return fma(before, set1(factors.before), next * set1(factors.next));
 }
 
-/// What the values of a block of columns of kQ8_0 are multiplied by: the weights of a head times the scales.
-template <KvType kType, int kHeads>
-inline void scale_weights(const SpanOfHeads<kType, kHeads>& s, int h, int block, float* scaled) {
-  const int64_t values = kv_page_bytes(kType, s.task.head_dim) / 2;
-  for (int p = s.first; p < s.end; p += kLanes) {
-    const std::byte* scales =
-        s.task.pages[p / kPagePositions] + values + scale_place(s.task.head_dim, block, p % kPagePositions);
-    store(scaled + p - s.first, load(s.scores[h] + p - s.first) * load_half(scales));
-  }
-}
-
-/// Weighted sums of values, kVectors * 16 of each head from `column` on: a chain over the visible positions
-/// each. `finish(h, column, sums)` takes them.
+/// Sums of values times `weights`, kVectors * 16 columns of each head from `column` on: a chain over the
+/// visible positions each. `finish(h, column, sums)` takes them.
 template <int kVectors, KvType kType, int kHeads, typename Finish>
-inline void value_tile(const SpanOfHeads<kType, kHeads>& s, int column, const Finish& finish) {
-  constexpr bool kScaled = kType == KvType::kQ8_0;
-  constexpr int kBlocks = kScaled ? (kVectors + 1) / 2 : 1;  // parts of the tile that share their weights
-  alignas(64) float scaled[kHeads][kBlocks][kScaled ? kSpanPositions : kLanes];
-  const float* weights[kHeads][kBlocks];
-  for (int h = 0; h < kHeads; ++h) {
-    for (int b = 0; b < kBlocks; ++b) {
-      if constexpr (kScaled) scale_weights(s, h, column / kBlockValues + b, scaled[h][b]);
-      weights[h][b] = kScaled ? scaled[h][b] : s.scores[h];
-    }
-  }
+inline void value_tile(const SpanOfHeads<kType, kHeads>& s, const float (*weights)[kSpanPositions],
+                       int column, const Finish& finish) {
+  constexpr int kTileColumns = kVectors * kLanes;
+  const int head_dim = s.task.head_dim;
+  Ahead<kVectors, kType> ahead(s, (head_dim + kTileColumns - 1) / kTileColumns, kPagePositions);
   F32 acc[kHeads][kVectors];
-  for (auto& row : acc) {
-    for (F32& a : row) a = set1(0.0F);
-  }
+  clear(acc);
   for (int p = s.begin; p < s.end;) {
-    const std::byte* page = s.task.pages[p / kPagePositions];
-    const int page_end = (p / kPagePositions + 1) * kPagePositions;
-    const int end = page_end < s.end ? page_end : s.end;
-    const std::byte* half = page + kv_page_bytes(kType, s.task.head_dim) / 2;
-    int64_t at = int64_t{s.task.head_dim} * (p % kPagePositions) + column;
-    for (; p < end; ++p, at += s.task.head_dim) {
-      F32 values[kVectors];
-      for (int i = 0; i < kVectors; ++i) values[i] = load_kv<kType>(half, at + i * kLanes);
-      for (int h = 0; h < kHeads; ++h) {
-        for (int i = 0; i < kVectors; ++i) {
-          const F32 weight = set1(weights[h][i * kBlocks / kVectors][p - s.first]);
-          acc[h][i] = fma(weight, values[i], acc[h][i]);
-        }
-      }
+    const int page = p / kPagePositions * kPagePositions;
+    const int end = page + kPagePositions < s.end ? page + kPagePositions : s.end;
+    const std::byte* values = s.values(page);
+    ahead.start(s.next_values(page), column / kTileColumns);
+    for (; p < end; ++p) {
+      ahead.step();
+      multiply_step<kType>(
+          values, int64_t{head_dim} * (p - page) + column,
+          [&](int h) { return set1(weights[h][p - s.first]); }, acc);
     }
   }
   for (int h = 0; h < kHeads; ++h) {
@@ -227,62 +262,95 @@ inline void value_tile(const SpanOfHeads<kType, kHeads>& s, int column, const Fi
   }
 }
 
+/// The same of the columns [begin, end).
+template <int kVectors, KvType kType, int kHeads, typename Finish>
+inline void mix_columns(const SpanOfHeads<kType, kHeads>& s, const float (*weights)[kSpanPositions],
+                        int begin, int end, const Finish& finish) {
+  int column = begin;
+  for (; column + kVectors * kLanes <= end; column += kVectors * kLanes) {
+    value_tile<kVectors>(s, weights, column, finish);
+  }
+  for (; column < end; column += kLanes) value_tile<1>(s, weights, column, finish);
+}
+
+/// kQ8_0: by blocks of columns, each with the weights of a head times the scales of its values.
 template <KvType kType, int kHeads, typename Finish>
 inline void mix_values(const SpanOfHeads<kType, kHeads>& s, const Finish& finish) {
-  const int head_dim = s.task.head_dim;
-  int column = 0;
-  for (; column + kAttentionVectors * kLanes <= head_dim; column += kAttentionVectors * kLanes) {
-    value_tile<kAttentionVectors>(s, column, finish);
+  constexpr int kVectors = attention_vectors(kHeads);
+  if constexpr (kType != KvType::kQ8_0) {
+    mix_columns<kVectors>(s, s.scores, 0, s.task.head_dim, finish);
+  } else {
+    alignas(64) float scaled[kHeads][kSpanPositions];
+    for (int b = 0; b < s.task.head_dim / kBlockValues; ++b) {
+      for (int p = s.first; p < s.end; p += kLanes) {
+        const F32 scales = load_half(s.values(p) + scale_place(s.task.head_dim, b, p % kPagePositions));
+        for (int h = 0; h < kHeads; ++h) {
+          store(scaled[h] + p - s.first, load(s.scores[h] + p - s.first) * scales);
+        }
+      }
+      mix_columns<kVectors == 1 ? 1 : 2>(s, scaled, b * kBlockValues, (b + 1) * kBlockValues, finish);
+    }
   }
-  for (; column < head_dim; column += kLanes) value_tile<1>(s, column, finish);
 }
 
 /// One span of kHeads heads, joined to the spans before it unless it is the first of the task.
 template <KvType kType, int kHeads>
-void attend_span(const AttentionTask& task, int head, int begin, int end) {
-  SpanOfHeads<kType, kHeads> s{task, head, begin, end};
+void attend_span(const SpanOfHeads<kType, kHeads>& s) {
+  const bool is_first = s.begin == s.task.begin;
   score(s);
   JoinFactors factors[kHeads];
   for (int h = 0; h < kHeads; ++h) {
-    softmax(s, h);
-    AttentionPart& part = task.parts[head + h];
-    if (begin == task.begin) {
-      part = {s.maximums[h], s.totals[h]};
+    const AttentionPart of_span = softmax(s, h);
+    AttentionPart& part = s.task.parts[s.head + h];
+    if (is_first) {
+      part = of_span;
     } else {
-      factors[h] = join_weights(part.maximum, part.total, s.maximums[h], s.totals[h]);
+      factors[h] = join_weights(part.maximum, part.total, of_span.maximum, of_span.total);
     }
   }
   mix_values(s, [&](int h, int column, F32 sums) {
-    float* out = task.out + int64_t{head + h} * task.head_dim + column;
-    store(out, begin == task.begin ? sums : join_values(load(out), sums, factors[h]));
+    float* out = s.task.out + int64_t{s.head + h} * s.task.head_dim + column;
+    store(out, is_first ? sums : join_values(load(out), sums, factors[h]));
   });
-}
-
-template <KvType kType, int kHeads>
-void attend_heads(const AttentionTask& task, int head) {
-  for (int begin = task.begin; begin < task.end;) {
-    const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;
-    const int end = span_end < task.end ? span_end : task.end;
-    attend_span<kType, kHeads>(task, head, begin, end);
-    begin = end;
-  }
 }
 
 /// kHeads heads at a time while there are as many, then one fewer.
 template <KvType kType, int kHeads>
-void attend(const AttentionTask& task, int head) {
-  for (; head + kHeads <= task.n_heads; head += kHeads) attend_heads<kType, kHeads>(task, head);
-  if constexpr (kHeads > 1) attend<kType, kHeads - 1>(task, head);
+void attend_heads(const AttentionTask& task, int head, int begin, int end,
+                  std::span<const std::byte* const> next) {
+  for (; head + kHeads <= task.n_heads; head += kHeads) {
+    alignas(64) float scores[kHeads][kSpanPositions];
+    attend_span(SpanOfHeads<kType, kHeads>{task, head, begin, end, next, scores});
+  }
+  if constexpr (kHeads > 1) attend_heads<kType, kHeads - 1>(task, head, begin, end, next);
+}
+
+/// All heads of a span before the next one, whose pages they ask for. The last asks for those of the next
+/// task.
+template <KvType kType>
+void attend(const AttentionTask& task) {
+  const int n_pages = (task.end + kPagePositions - 1) / kPagePositions;
+  const std::span pages(task.pages, static_cast<size_t>(n_pages));
+  for (int begin = task.begin; begin < task.end;) {
+    const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;
+    const int end = span_end < task.end ? span_end : task.end;
+    const bool is_last = end == task.end && !task.next.empty();
+    const int next_begin = end < task.end ? end : begin;
+    attend_heads<kType, kAttentionHeads>(
+        task, 0, begin, end,
+        is_last ? task.next : pages.subspan(static_cast<size_t>(next_begin / kPagePositions)));
+    begin = end;
+  }
 }
 
 void attention(const AttentionTask& task) {
   switch (task.kv_type) {
     case KvType::kF16:
-      return attend<KvType::kF16, kAttentionHeads>(task, 0);
+      return attend<KvType::kF16>(task);
     case KvType::kF32:
-      return attend<KvType::kF32, kAttentionHeads>(task, 0);
+      return attend<KvType::kF32>(task);
     case KvType::kQ8_0:
-      return attend<KvType::kQ8_0, kAttentionHeads>(task, 0);
+      return attend<KvType::kQ8_0>(task);
   }
 }
 
