@@ -132,7 +132,7 @@ void register_all() {
     const int n_cols = row.block_values == 256 ? 2048 : 576;
     benchmark::RegisterBenchmark(fmt::format("1_token/{}", row.name).c_str(), one_token, row.type, n_cols);
   }
-  for (const int n_tokens : {2, 4, 64, 512}) {
+  for (const int n_tokens : {2, 4, 8, 16, 64, 512}) {
     for (const TensorTypeInfo& row : kTensorTypes) {
       const int n_cols = row.block_values == 256 ? 2048 : 576;
       benchmark::RegisterBenchmark(fmt::format("{}_tokens/{}", n_tokens, row.name).c_str(), many_tokens,

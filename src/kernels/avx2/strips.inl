@@ -94,11 +94,9 @@ template <PackedFormat kFormat, int kGroups>
   const __m256i bias = _mm256_set1_epi8(static_cast<char>(kStripBias));
   for (int s = 0; s < Weights::kSums; ++s) {
     for (int v = 0; v < Weights::kVectors; ++v) {
-      __m256i start = _mm256_setzero_si256();
-      for (int k = 0; k < Weights::kSteps; ++k) {
-        start = _mm256_sub_epi16(start, _mm256_maddubs_epi16(bias, w.codes[s][k][v]));
-      }
-      w.starts[s][v] = start;
+      __m256i codes = w.codes[s][0][v];  // their sum fits int8: 4 codes of 6 bits, 8 of 5 bits
+      for (int k = 1; k < Weights::kSteps; ++k) codes = _mm256_add_epi8(codes, w.codes[s][k][v]);
+      w.starts[s][v] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_maddubs_epi16(bias, codes));
     }
   }
 }
@@ -195,7 +193,8 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
   const QuantizedRows& x = p.x.quantized;
   alignas(64) StripWeights<kFormat, kGroups> w;
   alignas(64) float sums[kTogether + 1][kGroups * kLanes];  // the last one is nobody's
-  __builtin_memset(sums, 0, sizeof(sums));
+  __builtin_memset(sums, 0, static_cast<size_t>(n_tokens) * sizeof(sums[0]));
+  __builtin_memset(sums[kTogether], 0, sizeof(sums[0]));
   for (int block = 0; block < n_blocks; ++block) {
     fetch_ahead<kGroups>(p, group, block);
     unpack_block(p, group, block, w);
