@@ -103,7 +103,7 @@ neon: setup models ## the kernels on AArch64 through qemu-user, and the bits of 
 	scripts/setup.sh aarch64
 	cmake --preset aarch64
 	cmake --build $(NEON) -j $(JOBS) --target $(call folder_targets,base kernels sampling) generation_digests
-	$(call run_folders,$(NEON),base kernels sampling)
+	$(call run_folders,$(NEON),base kernels sampling,-E statistics)
 	cmake --preset release
 	cmake --build $(BUILD) -j $(JOBS) --target generation_digests
 	$(BUILD)/$(DIGESTS) > $(NEON)/digests.txt

@@ -12,6 +12,7 @@ performance-table.md, and a drawing of them into performance.svg: in build/bench
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -99,13 +100,15 @@ def together(engine, binary, path, threads):
         yield {"test": "together", "depth": 0, "threads": threads, "sequences": sequences, "rate": rate}
 
 
-def bytes_of_weights(binary, path):
-    """Bytes of the matrices that a decoded token reads: no embedding, unless that makes the logits too."""
+def cost_of_weights(binary, path):
+    """(bytes, multiply-adds) of the matrices that a decoded token takes, in units of 1e9: no embedding, unless that
+    makes the logits too."""
     tensors = output_of([binary, "inspect", path, "--format", "json"])["tensors"]
-    matrices = {tensor["name"]: tensor["bytes"] for tensor in tensors if len(tensor["shape"]) > 1}
+    matrices = {tensor["name"]: tensor for tensor in tensors if len(tensor["shape"]) > 1}
     if "output.weight" in matrices:
         matrices.pop("token_embd.weight")
-    return sum(matrices.values())
+    taken = matrices.values()
+    return sum(m["bytes"] for m in taken) / 1e9, sum(math.prod(m["shape"]) for m in taken) / 1e9
 
 
 class Results:
@@ -115,7 +118,8 @@ class Results:
         self.rows = {}
 
     def add(self, model, engine, measured, weights, busy=False):
-        """`weights`: bytes of the file's matrices that a decoded token reads, for the cost of decoding."""
+        """`weights`: what the file's matrices cost a decoded token, of cost_of_weights."""
+        n_bytes, n_macs = weights
         for one in measured:
             key = (model.label, one["test"], one["depth"], one["threads"], one.get("sequences", 1), busy)
             names = dict(zip(("model", "test", "depth", "threads", "sequences", "busy"), key, strict=True))
@@ -123,7 +127,9 @@ class Results:
             row[engine].append(one["rate"])
             if "limit" in one:
                 row["limit"].append(one["limit"])
-                row["cost"] = one["cost"] + (weights / 1e9 if one["test"] == "decode" else 0)
+                row["cost"] = one["cost"] + (n_bytes if one["test"] == "decode" else 0)
+            elif one["test"] == "together":
+                row["cost"] = n_macs
 
 
 class Quiet:
@@ -219,7 +225,7 @@ def parse():
 
 
 def chosen_models(arguments):
-    """[(model, path, bytes of weights that a token reads)]; files are made where they are missing."""
+    """[(model, path, cost of its weights)]; files are made where they are missing."""
     if arguments.model:
         rows = [(model_files.Model(path.stem, ("given", path)), path) for path in arguments.model]
     else:
@@ -228,7 +234,7 @@ def chosen_models(arguments):
         if unknown := [name for name in names if name not in known]:
             raise SystemExit(f"no model {', '.join(unknown)}; there are {', '.join(known)}")
         rows = [(known[name], model_files.path_of(known[name])) for name in names]
-    return [(model, path, bytes_of_weights(arguments.binary, path)) for model, path in rows]
+    return [(model, path, cost_of_weights(arguments.binary, path)) for model, path in rows]
 
 
 def write(arguments, taken, rows, folder):

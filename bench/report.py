@@ -122,14 +122,23 @@ def depth_table(figures):
     return table("Decoding at a depth", [*columns, "due to KV bytes", "ratio"], lines)
 
 
+def of_peak(figures, row, engine):
+    """The share of the int8 peak, which was measured beside prefill, of several texts together."""
+    peak = figures.find(row["model"], "prefill", 0, row["threads"])
+    return rate(row, engine) * row["cost"] / median(peak["limit"])
+
+
 def together_table(figures):
-    """Of each number of texts the rate of all of them, and how many times that of one it is."""
-    columns = ["model", "threads", "texts", "pellucid", "of one", "llama.cpp", "of one", "ratio"]
+    """Of each number of texts the rate of all of them, how many times that of one it is, and the peak's share."""
+    columns = ["model", "threads", "texts"]
+    for engine in ENGINES:
+        columns += [engine, "of one", "of the peak"]
+    columns.append("ratio")
     lines = []
     for row in figures.select("together"):
         cells = [row["model"], str(row["threads"]), str(row["sequences"])]
         for engine in ENGINES:
-            cells += [rates(row, engine), f"{gain(figures, row, engine):.2f}"]
+            cells += [rates(row, engine), f"{gain(figures, row, engine):.2f}", percent(of_peak(figures, row, engine))]
         lines.append([*cells, f"{ratio(row):.2f}"])
     return table("Decoding several texts together", columns, lines)
 
@@ -231,8 +240,8 @@ natively, in turns with pellucid on the same files: {run["alternations"]} altern
   other guests of the host.
 
 The share of decoding is that of the read bandwidth: bytes of the file's matrices and of keys and values a
-token. The share of prefill is that of the int8 peak: multiply-adds of the weight matrices, attention left
-out. Both engines keep keys and values in float16. SmolLM2 and Gemma are real; "shape" is a llama of that
+token. The share of prefill, and that of several texts together, is that of the int8 peak: multiply-adds of
+the weight matrices, attention left out. Both engines keep keys and values in float16. SmolLM2 and Gemma are real; "shape" is a llama of that
 shape with random weights.
 
 ![Shares of the machine's limits](performance.svg)

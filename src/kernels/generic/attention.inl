@@ -109,7 +109,7 @@ class Ahead {
   const std::byte* at_ = nullptr;
 };
 
-/// acc[h][i] += factors[h][i] * columns[i] of a tile, in an order that keeps the fewest vectors alive.
+/// acc[h][i] += factor(h) times the elements of vector i, in an order that keeps the fewest vectors alive.
 template <KvType kType, int kVectors, int kHeads, typename Factor>
 inline void multiply_step(const std::byte* half, int64_t index, const Factor& factor,
                           F32 (&acc)[kHeads][kVectors]) {
