@@ -2,33 +2,33 @@
 // stays in the first cache. vpmaddubsw wants one side unsigned: that is x, to which quantize has added
 // kStripBias in whole strips. What this adds too much depends on weights alone, so sums start from its
 // negative. Weights are signed, and small enough for every whole sum of a block to fit int16: 16 products of
-// 5 bits, 8 of 6 bits. Before the last product a sum may wrap around. Included inside the namespace of the
-// level, after the generic kernels.
+// 5 bits, 8 of 6 bits. Before the last product a sum may wrap around. Weights of 8 bits are too large for it:
+// they and x become words, for vpmaddwd. Included inside the namespace of the level, after the generic
+// kernels.
 
-/// How the codes of a format are multiplied. A tile is 4 vectors of 8 rows by 2 tokens: 8 sums.
+/// How the codes of a format are multiplied.
 template <PackedFormat kFormat>
 struct StripFormat {
   static constexpr FormatRow kRow = format_row(kFormat);
+  static constexpr bool kWords = kRow.offset == 128;
   static constexpr bool kSplit = BlockDots<kFormat, 1>::kSplit;
-  static constexpr int kSums = kSplit ? 2 : 1;                // of a block, one after the other
-  static constexpr int kDigits = kRow.offset == 128 ? 2 : 1;  // 8 bits are 16 times 4 bits and 4 bits
-  static constexpr int kGroups = 2 / kDigits;                 // of a tile
-  static constexpr int kTaken = kDigits == 2 ? 8 : kRow.code_bits == 5 ? 16 : kRow.offset;  // from codes
+  static constexpr int kSums = kSplit ? 2 : 1;                           // of a block, one after the other
+  static constexpr int kTaken = kRow.code_bits == 5 ? 16 : kRow.offset;  // from codes
 };
 
-/// A block of kGroups groups. Vectors of 8 rows follow each other, those of the high digit before those of
-/// the low one.
+constexpr int kStripGroups = 2;  // of a tile: 4 vectors of 8 rows by 2 tokens, 8 sums
+
+/// A block of kGroups groups. Vectors of 8 rows follow each other.
 template <PackedFormat kFormat, int kGroups>
 struct StripWeights {
   using Format = StripFormat<kFormat>;
   static constexpr int kSums = Format::kSums;
-  static constexpr int kRows = 2 * kGroups;  // vectors of them
-  static constexpr int kVectors = kRows * Format::kDigits;
-  static constexpr int kSteps = kBlockValues / 4 / kSums;  // k-groups of a sum
+  static constexpr int kRows = 2 * kGroups;                                       // vectors of them
+  static constexpr int kSteps = kBlockValues / (Format::kWords ? 2 : 4) / kSums;  // of a sum
 
-  __m256i codes[kSums][kSteps][kVectors];
-  __m256i starts[kSums][kVectors];
-  __m256i factors[kSums][kVectors];  // what both words of a lane are multiplied by
+  __m256i codes[kSums][kSteps][kRows];  // four columns a step; kWords: two
+  __m256i starts[kSums][kRows];
+  __m256i factors[kSums][kRows];  // what both words of a lane are multiplied by
   __m256 scales[kRows];
   __m256 minimums[kRows];
   __m256i sub_minimums[kRows];  // SubScales::kHalvesMin: those of both halves as words
@@ -42,6 +42,15 @@ template <typename Vector, typename Both>
 
 inline I32 words(I32 low, I32 high) { return (low & set1(int32_t{0xFFFF})) | shift_left<16>(high); }
 
+/// Bytes plus 128 as words: those of columns 0 and 2 of each four.
+inline __m256i even_words(__m256i bytes) {
+  return _mm256_sub_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0xFF)), _mm256_set1_epi16(128));
+}
+/// Those of columns 1 and 3.
+inline __m256i odd_words(__m256i bytes) {
+  return _mm256_sub_epi16(_mm256_srli_epi16(bytes, 8), _mm256_set1_epi16(128));
+}
+
 /// The codes of group g, from k-group kGroup on.
 template <int kGroup = 0, PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_codes(const std::byte* planes, int g,
@@ -49,18 +58,20 @@ template <int kGroup = 0, PackedFormat kFormat, int kGroups>
   using Weights = StripWeights<kFormat, kGroups>;
   using Format = StripFormat<kFormat>;
   const Bytes codes = block_codes<kFormat, kGroup>(planes);
-  const __m256i taken = _mm256_set1_epi8(Format::kTaken);
-  __m256i* to = w.codes[kGroup / Weights::kSteps][kGroup % Weights::kSteps] + 2 * g;
-  const Bytes high = Format::kDigits == 2 ? field<4, 15>(codes) : codes;
-  put(to, Bytes{_mm256_sub_epi8(high.low, taken), _mm256_sub_epi8(high.high, taken)});
-  if constexpr (Format::kDigits == 2) put(to + Weights::kRows, field<0, 15>(codes));
+  if constexpr (Format::kWords) {
+    put(w.codes[0][2 * kGroup] + 2 * g, Bytes{even_words(codes.low), even_words(codes.high)});
+    put(w.codes[0][2 * kGroup + 1] + 2 * g, Bytes{odd_words(codes.low), odd_words(codes.high)});
+  } else {
+    const __m256i taken = _mm256_set1_epi8(Format::kTaken);
+    put(w.codes[kGroup / Weights::kSteps][kGroup % Weights::kSteps] + 2 * g,
+        Bytes{_mm256_sub_epi8(codes.low, taken), _mm256_sub_epi8(codes.high, taken)});
+  }
   if constexpr (kGroup + 1 < kBlockValues / 4) unpack_codes<kGroup + 1>(planes, g, w);
 }
 
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_scales(const BlockScales& scales, int g,
                                                  StripWeights<kFormat, kGroups>& w) {
-  using Weights = StripWeights<kFormat, kGroups>;
   using Format = StripFormat<kFormat>;
   put(w.scales + 2 * g, scales.scale);
   if constexpr (Format::kRow.has_minimum) put(w.minimums + 2 * g, scales.minimum);
@@ -73,11 +84,6 @@ template <PackedFormat kFormat, int kGroups>
   } else {
     const __m256i one = _mm256_set1_epi16(1);
     put(w.factors[0] + 2 * g, I32{one, one});
-    if constexpr (Format::kDigits == 2) {
-      const __m256i sixteen = _mm256_set1_epi16(16);
-      put(w.factors[0], I32{sixteen, sixteen});
-      put(w.factors[0] + Weights::kRows, I32{one, one});
-    }
   }
 }
 
@@ -91,9 +97,10 @@ template <PackedFormat kFormat, int kGroups>
     unpack_codes(bytes + place.planes, g, w);
     unpack_scales(block_scales<kFormat>(bytes + place.halves, bytes + place.subs), g, w);
   }
+  if constexpr (StripFormat<kFormat>::kWords) return;
   const __m256i bias = _mm256_set1_epi8(static_cast<char>(kStripBias));
   for (int s = 0; s < Weights::kSums; ++s) {
-    for (int v = 0; v < Weights::kVectors; ++v) {
+    for (int v = 0; v < Weights::kRows; ++v) {
       __m256i codes = w.codes[s][0][v];  // their sum fits int8: 4 codes of 6 bits, 8 of 5 bits
       for (int k = 1; k < Weights::kSteps; ++k) codes = _mm256_add_epi8(codes, w.codes[s][k][v]);
       w.starts[s][v] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_maddubs_epi16(bias, codes));
@@ -101,21 +108,42 @@ template <PackedFormat kFormat, int kGroups>
   }
 }
 
+/// The integers of a strip's block as words: of each four columns 0 and 2, then 1 and 3.
+struct StripWords {
+  __m256i vectors[kBlockValues / 2];  // of two columns of kStripTokens tokens
+};
+
+/// The integers of one digit of the strip whose block's first one value is at `one`, as they are multiplied;
+/// `words` is where they become words.
+template <PackedFormat kFormat>
+[[gnu::always_inline]] inline const int8_t* strip_values(const QuantizedDigit& digit, int64_t one,
+                                                         StripWords& words) {
+  const int8_t* bytes = digit.values + one * kBlockValues;
+  if constexpr (!StripFormat<kFormat>::kWords) return bytes;
+  for (int k = 0; k < kBlockValues / 4; ++k) {
+    const __m256i four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes) + k);
+    words.vectors[2 * k] = even_words(four);
+    words.vectors[2 * k + 1] = odd_words(four);
+  }
+  return reinterpret_cast<const int8_t*>(words.vectors);
+}
+
 /// One digit of a token in a block, and the sums of 16 rows a group that its products are added to.
 struct StripToken {
-  const int8_t* values;  // k-group k is at 4 * kStripTokens * k
+  const int8_t* values;  // those of step k are at 4 * kStripTokens * k
   float scale;
   int32_t sum, first;
   float* sums;
 };
 
-/// That of token t of the strip whose first value of a block is at `one`.
+/// That of token t of the strip whose block's first one value is at `one`; `values` are those of
+/// strip_values.
 template <class Digit>
-[[gnu::always_inline]] inline StripToken strip_token(const QuantizedRows& x, int64_t one, int t,
-                                                     float* sums) {
+[[gnu::always_inline]] inline StripToken strip_token(const QuantizedRows& x, const int8_t* values,
+                                                     int64_t one, int t, float* sums) {
   const QuantizedDigit& digit = Digit::of(x);
-  return {digit.values + one * kBlockValues + t * 4, x.scales[one + t] * Digit::kScale, digit.sums[one + t],
-          digit.firsts[one + t], sums};
+  return {values + 4 * t, x.scales[one + t] * Digit::kScale, digit.sums[one + t], digit.firsts[one + t],
+          sums};
 }
 
 /// The integer dot products of a block's weights with two tokens, but for what was taken from the codes of a
@@ -124,31 +152,33 @@ template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void multiply_block(const StripWeights<kFormat, kGroups>& w,
                                                   const StripToken (&x)[2], __m256i (&dots)[2][2 * kGroups]) {
   using Weights = StripWeights<kFormat, kGroups>;
+  constexpr bool kWords = StripFormat<kFormat>::kWords;
 #pragma GCC unroll 2
   for (int s = 0; s < Weights::kSums; ++s) {
-    __m256i sums[2][Weights::kVectors];
+    __m256i sums[2][Weights::kRows];
     for (auto& token : sums) {
-      for (int v = 0; v < Weights::kVectors; ++v) token[v] = w.starts[s][v];
+      for (int v = 0; v < Weights::kRows; ++v) token[v] = kWords ? _mm256_setzero_si256() : w.starts[s][v];
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int k = 0; k < Weights::kSteps; ++k) {
       __m256i values[2];
       for (int t = 0; t < 2; ++t) {
-        int32_t four;
-        __builtin_memcpy(&four, x[t].values + 4 * kStripTokens * (s * Weights::kSteps + k), sizeof(four));
-        values[t] = _mm256_set1_epi32(four);
+        int32_t step;
+        __builtin_memcpy(&step, x[t].values + 4 * kStripTokens * (s * Weights::kSteps + k), sizeof(step));
+        values[t] = _mm256_set1_epi32(step);
       }
-      for (int v = 0; v < Weights::kVectors; ++v) {
+      for (int v = 0; v < Weights::kRows; ++v) {
         for (int t = 0; t < 2; ++t) {
-          sums[t][v] = _mm256_add_epi16(sums[t][v], _mm256_maddubs_epi16(values[t], w.codes[s][k][v]));
+          const __m256i codes = w.codes[s][k][v];
+          sums[t][v] = kWords ? _mm256_add_epi32(sums[t][v], _mm256_madd_epi16(values[t], codes))
+                              : _mm256_add_epi16(sums[t][v], _mm256_maddubs_epi16(values[t], codes));
         }
       }
     }
     for (int t = 0; t < 2; ++t) {
-      for (int v = 0; v < Weights::kVectors; ++v) {
-        const __m256i part = _mm256_madd_epi16(sums[t][v], w.factors[s][v]);
-        __m256i& dot = dots[t][v % Weights::kRows];
-        dot = s == 0 && v < Weights::kRows ? part : _mm256_add_epi32(dot, part);
+      for (int v = 0; v < Weights::kRows; ++v) {
+        const __m256i part = kWords ? sums[t][v] : _mm256_madd_epi16(sums[t][v], w.factors[s][v]);
+        dots[t][v] = s == 0 ? part : _mm256_add_epi32(dots[t][v], part);
       }
     }
   }
@@ -184,46 +214,77 @@ template <PackedFormat kFormat, int kGroups>
 }
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
+constexpr int kStrips = kTogether / kStripTokens;
+
+/// A block of the strips of a tile.
+struct StripBlocks {
+  const QuantizedRows& x;
+  int64_t first;   // one value of the first strip
+  int64_t stride;  // to that of the next strip
+
+  [[nodiscard]] int64_t one(int strip) const { return first + strip * stride; }
+};
+
+/// Adds the products with the coarse digits of a strip.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::always_inline]] inline void add_coarse_strip(const StripWeights<kFormat, kGroups>& w,
+                                                    const StripBlocks& blocks, int strip, StripWords& words,
+                                                    float (*sums)[kGroups * kLanes]) {
+  const int64_t one = blocks.one(strip);
+  const int8_t* values = strip_values<kFormat>(blocks.x.coarse, one, words);
+  for (int t = 0; t < kStripTokens; t += 2) {
+    float(*into)[kGroups * kLanes] = sums + strip * kStripTokens + t;
+    add_block(w, {strip_token<CoarseDigit>(blocks.x, values, one, t, into[0]),
+                  strip_token<CoarseDigit>(blocks.x, values, one, t + 1, into[1])});
+  }
+}
+
+/// Adds the products with the fine digits that there are in n_strips strips, those of two tokens together.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::always_inline]] inline void add_fine_strips(const StripWeights<kFormat, kGroups>& w,
+                                                   const StripBlocks& blocks, int n_strips,
+                                                   StripWords (&words)[kStrips],
+                                                   float (*sums)[kGroups * kLanes]) {
+  int tokens[kTogether + 1];
+  const int8_t* values[kStrips];
+  int n = 0;
+  for (int strip = 0; strip < n_strips; ++strip) {
+    uint64_t is_fine;  // a byte a token
+    __builtin_memcpy(&is_fine, blocks.x.is_fine + blocks.one(strip), sizeof(is_fine));
+    if (is_fine != 0) values[strip] = strip_values<kFormat>(blocks.x.fine, blocks.one(strip), words[strip]);
+    for (; is_fine != 0; is_fine &= is_fine - 1) {
+      tokens[n++] = strip * kStripTokens + __builtin_ctzll(is_fine) / 8;
+    }
+  }
+  tokens[n] = tokens[0];  // beside the last of an odd number
+  const auto digit = [&](int t, int into) {
+    const int strip = t / kStripTokens;
+    return strip_token<FineDigit>(blocks.x, values[strip], blocks.one(strip), t % kStripTokens, sums[into]);
+  };
+  for (int i = 0; i < n; i += 2) {
+    const int second = tokens[i + 1];
+    add_block(w, {digit(tokens[i], tokens[i]), digit(second, i + 1 < n ? second : kTogether)});
+  }
+}
 
 /// n_tokens tokens from `token` on, at most kTogether. The fine digits of a block follow the coarse ones of
 /// all tokens, so that they find others to share the weights with.
 template <PackedFormat kFormat, int kGroups>
 void strips_tile(const Product& p, int group, int token, int n_tokens) {
   const int n_blocks = p.w.n_cols / kBlockValues;
-  const QuantizedRows& x = p.x.quantized;
+  const int n_strips = n_tokens / kStripTokens;
   alignas(64) StripWeights<kFormat, kGroups> w;
   alignas(64) float sums[kTogether + 1][kGroups * kLanes];  // the last one is nobody's
   __builtin_memset(sums, 0, static_cast<size_t>(n_tokens) * sizeof(sums[0]));
   __builtin_memset(sums[kTogether], 0, sizeof(sums[0]));
+  StripWords words[kStrips];
   for (int block = 0; block < n_blocks; ++block) {
     fetch_ahead<kGroups>(p, group, block);
     unpack_block(p, group, block, w);
-    const auto one = [&](int strip) {
-      return int64_t{token + strip * kStripTokens} * n_blocks + int64_t{block} * kStripTokens;
-    };
-    int fine[kTogether + 1];
-    int n_fine = 0;
-    for (int strip = 0; strip < n_tokens / kStripTokens; ++strip) {
-      const int64_t at = one(strip);
-      for (int t = 0; t < kStripTokens; t += 2) {
-        float(*into)[kGroups * kLanes] = sums + strip * kStripTokens + t;
-        add_block(w, {strip_token<CoarseDigit>(x, at, t, into[0]),
-                      strip_token<CoarseDigit>(x, at, t + 1, into[1])});
-      }
-      uint64_t is_fine;  // a byte a token
-      __builtin_memcpy(&is_fine, x.is_fine + at, sizeof(is_fine));
-      for (; is_fine != 0; is_fine &= is_fine - 1) {
-        fine[n_fine++] = strip * kStripTokens + __builtin_ctzll(is_fine) / 8;
-      }
-    }
-    fine[n_fine] = fine[0];  // beside the last of an odd number
-    const auto digit = [&](int t, float* into) {
-      return strip_token<FineDigit>(x, one(t / kStripTokens), t % kStripTokens, into);
-    };
-    for (int i = 0; i < n_fine; i += 2) {
-      float* second = sums[i + 1 < n_fine ? fine[i + 1] : kTogether];
-      add_block(w, {digit(fine[i], sums[fine[i]]), digit(fine[i + 1], second)});
-    }
+    const StripBlocks blocks{p.x.quantized, int64_t{token} * n_blocks + int64_t{block} * kStripTokens,
+                             int64_t{n_blocks} * kStripTokens};
+    for (int strip = 0; strip < n_strips; ++strip) add_coarse_strip(w, blocks, strip, words[0], sums);
+    add_fine_strips(w, blocks, n_strips, words, sums);
   }
   for (int t = 0; t < n_tokens; ++t) {
     for (int g = 0; g < kGroups; ++g) p.store(group + g, token + t, load(sums[t] + g * kLanes));
@@ -233,11 +294,11 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
 /// The first n_tokens tokens, whole strips.
 template <PackedFormat kFormat>
 void multiply_strips(const Product& p, int group_begin, int group_end, int n_tokens) {
-  constexpr int kGroups = StripFormat<kFormat>::kGroups;
   for (int token = 0; token < n_tokens; token += kTogether) {
     const int n = std::min(kTogether, n_tokens - token);
     int g = group_begin;
-    for (; g + kGroups <= group_end; g += kGroups) strips_tile<kFormat, kGroups>(p, g, token, n);
+    for (; g + kStripGroups <= group_end; g += kStripGroups)
+      strips_tile<kFormat, kStripGroups>(p, g, token, n);
     for (; g < group_end; ++g) strips_tile<kFormat, 1>(p, g, token, n);
   }
 }
