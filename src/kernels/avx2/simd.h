@@ -184,8 +184,9 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return {_mm256_shuffle_epi8(values, index.low), _mm256_shuffle_epi8(values, index.high)};
 }
 
-/// vpmaddubsw wants one side unsigned. Codes of up to 6 bits are, and kRun of their products fit 16 bits; those of
-/// 8 bits are weights plus 128: their magnitudes, times x with the signs of the weights (|x| is at most 127).
+/// vpmaddubsw wants one side unsigned. Codes of up to 6 bits are, and kRun of their products fit 16 bits;
+/// those of 8 bits are weights plus 128: their magnitudes, times x with the signs of the weights (|x| is at
+/// most 127).
 template <int kBits, int kOffset>
 class Dot {
  public:
