@@ -44,7 +44,7 @@ def generated(binary, model, text, options):
     if ended.returncode != 0:
         raise SystemExit(ended.stderr)
     report = json.loads(ended.stdout)
-    return report["tokens"], 1e3 * report["timings"]["decode_tokens"] / report["timings"]["decode_ms"]
+    return report["tokens"], report["timings"]["decode_tokens_per_s"]
 
 
 def compare(binary, model, text, options, alternations):
