@@ -19,7 +19,7 @@ class Model:
 
     label: str
     source: tuple  # ("real", name), ("requantised", name, type) or ("random", shape, type)
-    deep: bool = False  # decoding at depths as well: one of each shape, keys and values are the same for all types
+    deep: bool = False  # decoding at depths as well: one of each shape, whose types share keys and values
     together: bool = False  # several texts together as well
 
     @property

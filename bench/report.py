@@ -123,9 +123,9 @@ def depth_table(figures):
 
 
 def of_peak(figures, row, engine):
-    """The share of the int8 peak, which was measured beside prefill, of several texts together."""
+    """The share of the int8 peak, measured beside prefill, of several texts together; nothing without a prefill."""
     peak = figures.find(row["model"], "prefill", 0, row["threads"])
-    return rate(row, engine) * row["cost"] / median(peak["limit"])
+    return percent(rate(row, engine) * row["cost"] / median(peak["limit"])) if peak else ""
 
 
 def together_table(figures):
@@ -138,7 +138,8 @@ def together_table(figures):
     for row in figures.select("together"):
         cells = [row["model"], str(row["threads"]), str(row["sequences"])]
         for engine in ENGINES:
-            cells += [rates(row, engine), f"{gain(figures, row, engine):.2f}", percent(of_peak(figures, row, engine))]
+            times_one = f"{gain(figures, row, engine):.2f}"
+            cells += [rates(row, engine), times_one, of_peak(figures, row, engine)]
         lines.append([*cells, f"{ratio(row):.2f}"])
     return table("Decoding several texts together", columns, lines)
 
@@ -241,8 +242,8 @@ natively, in turns with pellucid on the same files: {run["alternations"]} altern
 
 The share of decoding is that of the read bandwidth: bytes of the file's matrices and of keys and values a
 token. The share of prefill, and that of several texts together, is that of the int8 peak: multiply-adds of
-the weight matrices, attention left out. Both engines keep keys and values in float16. SmolLM2 and Gemma are real; "shape" is a llama of that
-shape with random weights.
+the weight matrices, attention left out. Both engines keep keys and values in float16. SmolLM2 and Gemma are
+real; "shape" is a llama of that shape with random weights.
 
 ![Shares of the machine's limits](performance.svg)
 

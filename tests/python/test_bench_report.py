@@ -60,6 +60,12 @@ def test_texts_together(lines):
     assert f"| 1.1B shape Q4_1 | 2 | 4 | {ours} | {theirs} | 7.00 |" in lines
 
 
+def test_texts_together_without_a_prefill():
+    rows = [row for row in MEASURED["rows"] if row["test"] != "prefill"]
+    ours, theirs = "35.0 (34.0 to 36.0) | 3.50 | ", "5.0 (4.0 to 6.0) | 1.25 | "
+    assert f"| 1.1B shape Q4_1 | 2 | 4 | {ours} | {theirs} | 7.00 |" in report.markdown(MEASURED | {"rows": rows})
+
+
 def test_goals(lines):
     where = "1.1B shape Q4_1, 2 threads"
     depth = f"{where}, depth 2048"

@@ -28,7 +28,7 @@ struct StripWeights {
 
   __m256i codes[kSums][kSteps][kRows];  // four columns a step; kWords: two
   __m256i starts[kSums][kRows];
-  __m256i factors[kSums][kRows];  // what both words of a lane are multiplied by
+  __m256i factors[kSums][kRows];  // kSplit: what both words of a lane are multiplied by
   __m256 scales[kRows];
   __m256 minimums[kRows];
   __m256i sub_minimums[kRows];  // SubScales::kHalvesMin: those of both halves as words
@@ -81,23 +81,13 @@ template <PackedFormat kFormat, int kGroups>
     if constexpr (Format::kRow.has_minimum) {
       put(w.sub_minimums + 2 * g, words(scales.minimum0, scales.minimum1));
     }
-  } else {
-    const __m256i one = _mm256_set1_epi16(1);
-    put(w.factors[0] + 2 * g, I32{one, one});
   }
 }
 
+/// What sums of bytes start from: what kStripBias adds too much, its sign turned.
 template <PackedFormat kFormat, int kGroups>
-[[gnu::always_inline]] inline void unpack_block(const Product& p, int group, int block,
-                                                StripWeights<kFormat, kGroups>& w) {
+[[gnu::always_inline]] inline void unpack_starts(StripWeights<kFormat, kGroups>& w) {
   using Weights = StripWeights<kFormat, kGroups>;
-  const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
-  for (int g = 0; g < kGroups; ++g) {
-    const std::byte* bytes = p.group(group + g);
-    unpack_codes(bytes + place.planes, g, w);
-    unpack_scales(block_scales<kFormat>(bytes + place.halves, bytes + place.subs), g, w);
-  }
-  if constexpr (StripFormat<kFormat>::kWords) return;
   const __m256i bias = _mm256_set1_epi8(static_cast<char>(kStripBias));
   for (int s = 0; s < Weights::kSums; ++s) {
     for (int v = 0; v < Weights::kRows; ++v) {
@@ -106,6 +96,18 @@ template <PackedFormat kFormat, int kGroups>
       w.starts[s][v] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_maddubs_epi16(bias, codes));
     }
   }
+}
+
+template <PackedFormat kFormat, int kGroups>
+[[gnu::always_inline]] inline void unpack_block(const Product& p, int group, int block,
+                                                StripWeights<kFormat, kGroups>& w) {
+  const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
+  for (int g = 0; g < kGroups; ++g) {
+    const std::byte* bytes = p.group(group + g);
+    unpack_codes(bytes + place.planes, g, w);
+    unpack_scales(block_scales<kFormat>(bytes + place.halves, bytes + place.subs), g, w);
+  }
+  if constexpr (!StripFormat<kFormat>::kWords) unpack_starts(w);
 }
 
 /// The integers of a strip's block as words: of each four columns 0 and 2, then 1 and 3.
@@ -152,7 +154,8 @@ template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void multiply_block(const StripWeights<kFormat, kGroups>& w,
                                                   const StripToken (&x)[2], __m256i (&dots)[2][2 * kGroups]) {
   using Weights = StripWeights<kFormat, kGroups>;
-  constexpr bool kWords = StripFormat<kFormat>::kWords;
+  using Format = StripFormat<kFormat>;
+  constexpr bool kWords = Format::kWords;
 #pragma GCC unroll 2
   for (int s = 0; s < Weights::kSums; ++s) {
     __m256i sums[2][Weights::kRows];
@@ -177,7 +180,8 @@ template <PackedFormat kFormat, int kGroups>
     }
     for (int t = 0; t < 2; ++t) {
       for (int v = 0; v < Weights::kRows; ++v) {
-        const __m256i part = kWords ? sums[t][v] : _mm256_madd_epi16(sums[t][v], w.factors[s][v]);
+        const __m256i factors = Format::kSplit ? w.factors[s][v] : _mm256_set1_epi16(1);
+        const __m256i part = kWords ? sums[t][v] : _mm256_madd_epi16(sums[t][v], factors);
         dots[t][v] = s == 0 ? part : _mm256_add_epi32(dots[t][v], part);
       }
     }
