@@ -66,7 +66,7 @@ struct Problem {
   void run() {
     for (int g = 0; g < weights.n_groups(); g += kTaskGroups) {
       const int end = std::min(g + kTaskGroups, weights.n_groups());
-      table().matmul(weights, activations(), y.data(), weights.n_rows, g, end);
+      table().matmul(weights, activations(), y.data(), weights.n_rows, {g, end});
     }
   }
 };

@@ -214,11 +214,11 @@ def goal_table(figures):
     return table("Goals", ["figure", "goal", "worst", "where", ""], lines)
 
 
-def limits(figures, test, unit):
+def limits(figures, test, unit, kind="limit"):
     texts = []
     for threads in figures.threads:
         values = [
-            value for row in figures.select(test) if row["threads"] == threads for value in row["limit"]
+            value for row in figures.select(test) if row["threads"] == threads for value in row[kind]
         ]
         if values:
             texts.append(f"{spread(values, 1)} {unit} on {on_threads(threads)}")
@@ -236,6 +236,7 @@ natively, in turns with pellucid on the same files: {run["alternations"]} altern
 {run["minutes"]:.0f} minutes. Rates are tokens a second: median (smallest to largest).
 
 - Read bandwidth, measured beside each test: {limits(figures, "decode", "GB/s")}.
+  At four places of memory in turns: {limits(figures, "decode", "GB/s", "in_streams")}.
 - int8 multiply-adds: {limits(figures, "prefill", "G/s")}.
 - Meanwhile {percent(run["others"])} of the processors went to other processes, {percent(run["stolen"])} to
   other guests of the host.

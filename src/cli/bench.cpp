@@ -46,10 +46,11 @@ struct Measurement {
   int sequences = 1;
   int threads = 0;
   Limit limit = Limit::kBandwidth;
-  double cost = 0;             // bytes or multiply-adds of a token
-  double kv_cost = 0;          // of the bytes, those of keys and values
-  std::vector<double> rates;   // tokens per second, of all sequences together
-  std::vector<double> limits;  // bytes or multiply-adds per second
+  double cost = 0;                 // bytes or multiply-adds of a token
+  double kv_cost = 0;              // of the bytes, those of keys and values
+  std::vector<double> rates;       // tokens per second, of all sequences together
+  std::vector<double> limits;      // bytes or multiply-adds per second
+  std::vector<double> in_streams;  // bytes per second, read in several streams
 };
 
 double median(std::vector<double> values) {
@@ -108,7 +109,7 @@ class Bench {
   Result<std::vector<Measurement>> run() {
     PELLUCID_CHECK(warm_up());
     for (int repeat = 0; repeat < command_.repeats && !interrupt_.raised(); ++repeat) {
-      const double bandwidth = probes_.bandwidth.measure(pool_);
+      const BandwidthProbe::Rates bandwidth = probes_.bandwidth.measure(pool_);
       const double integer = probes_.integer.measure(pool_);
       generation::Sequence sequence = engine_.new_sequence();
       for (Measurement& m : done_) {
@@ -117,7 +118,8 @@ class Bench {
         if (interrupt_.raised()) break;
         sequence.truncate(m.depth);
         m.rates.push_back(rate);
-        m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth : integer);
+        m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth.in_a_row : integer);
+        m.in_streams.push_back(bandwidth.in_streams);
       }
     }
     return done_;
@@ -126,14 +128,14 @@ class Bench {
  private:
   [[nodiscard]] Measurement prefill_test(int depth, int n) const {
     const double cost = macs_of_prompt(engine_, n) / n;
-    return {"prefill", n, 0, depth, 1, pool_.size(), Limit::kInteger, cost, 0, {}, {}};
+    return {"prefill", n, 0, depth, 1, pool_.size(), Limit::kInteger, cost, 0, {}, {}, {}};
   }
 
   [[nodiscard]] Measurement decode_test(int depth, int sequences) const {
     const int n = command_.n_gen;
     const double kv_cost = kv_bytes(engine_, depth + (n + 1) / 2.0);
     const double cost = weight_bytes(engine_) / sequences + kv_cost;
-    return {"decode", 0, n, depth, sequences, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}};
+    return {"decode", 0, n, depth, sequences, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}, {}};
   }
 
   Result<void> warm_up() {
@@ -203,6 +205,7 @@ boost::json::object to_json(const Measurement& m) {
     row["bytes_per_token"] = m.cost;
     row["kv_bytes_per_token"] = m.kv_cost;
     row["bandwidth_gb_per_s"] = to_giga(m.limits);
+    row["bandwidth_in_streams_gb_per_s"] = to_giga(m.in_streams);
   } else {
     row["gmac_per_s"] = used(m) / 1e9;
     row["integer_share"] = share(m);
@@ -215,11 +218,13 @@ boost::json::object to_json(const Measurement& m) {
 constexpr std::string_view kHeading = "test         n  depth  seqs   t  tokens/s      min .. max\n";
 
 std::string to_text(const Measurement& m) {
+  const bool reads = m.limit == Limit::kBandwidth;
+  const std::string in_streams = reads ? fmt::format("; {:.1f}", median(m.in_streams) / 1e9) : "";
   return fmt::format(
-      "{:<8} {:>5} {:>6} {:>5} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}\n",
+      "{:<8} {:>5} {:>6} {:>5} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}{}\n",
       m.test, m.n_prompt + m.n_gen, m.depth, m.sequences, m.threads, median(m.rates), smallest(m.rates),
-      largest(m.rates), used(m) / 1e9, m.limit == Limit::kBandwidth ? "GB/s" : "GMAC/s", 100 * share(m),
-      median(m.limits) / 1e9);
+      largest(m.rates), used(m) / 1e9, reads ? "GB/s" : "GMAC/s", 100 * share(m), median(m.limits) / 1e9,
+      in_streams);
 }
 
 Result<void> print_text(const std::vector<Measurement>& measured) {
@@ -229,8 +234,9 @@ Result<void> print_text(const std::vector<Measurement>& measured) {
 
 Result<void> print_machine(std::string_view simd, const Probes& probes) {
   PELLUCID_CHECK(write_output(
-      fmt::format("kernels: {}; the machine is probed with {} (GB/s) and {} (int8 multiply-adds)\n{}", simd,
-                  probes.bandwidth.how(), probes.integer.how(), kHeading)));
+      fmt::format("kernels: {}; the machine is probed with {} (GB/s: in a row; in {} streams) and {} (int8 "
+                  "multiply-adds)\n{}",
+                  simd, probes.bandwidth.how(), BandwidthProbe::kStreams, probes.integer.how(), kHeading)));
   return flush_output();
 }
 

@@ -75,6 +75,7 @@ constexpr uint8_t kIq4NlValues[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                       129, 141, 153, 166, 181, 197, 217, 241};
 
 inline constexpr size_t kLineBytes = 64;
+inline constexpr size_t kPageBytes = 4096;
 
 /// Codes of one block of a group.
 constexpr size_t plane_bytes(PackedFormat format) {
@@ -117,11 +118,13 @@ constexpr BlockPlace block_place(PackedFormat format, size_t block) {
 constexpr size_t group_bytes(PackedFormat format, int n_cols) {
   const auto cols = static_cast<size_t>(n_cols);
   if (cols == 0) return 0;
+  size_t bytes = cols * kLanes * (format == PackedFormat::kF32 ? 4 : 2);
   if (format_row(format).code_bits != 0) {
-    return block_place(format, cols / kBlockValues - 1).planes + plane_bytes(format);
+    bytes = block_place(format, cols / kBlockValues - 1).planes + plane_bytes(format);
   }
-  const size_t bytes = cols * kLanes * (format == PackedFormat::kF32 ? 4 : 2);
-  return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+  bytes = (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+  // Else the same place of all groups, or of every other one, would be the same place of a page (run_length).
+  return bytes % (kPageBytes / 2) == 0 ? bytes + kLineBytes : bytes;
 }
 
 }  // namespace pellucid::kernels

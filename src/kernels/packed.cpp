@@ -141,6 +141,27 @@ PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, 
   return matrix;
 }
 
+int run_length(const PackedMatrix& matrix, int n_runs) {
+  constexpr int kTried = 4;
+  constexpr size_t kApart = kPageBytes / 8;
+  const int most = matrix.n_groups() / n_runs;
+  // How far the starts of two runs are apart within a page, at least.
+  const auto apart = [&](int length) {
+    size_t least = kPageBytes;
+    for (int run = 1; run < n_runs; ++run) {
+      const size_t offset =
+          static_cast<size_t>(run) * static_cast<size_t>(length) * matrix.group_bytes % kPageBytes;
+      least = std::min({least, offset, kPageBytes - offset});
+    }
+    return least;
+  };
+  int best = most;
+  for (int length = most; length > 0 && length > most - kTried && apart(best) < kApart; --length) {
+    if (apart(length) > apart(best)) best = length;
+  }
+  return best;
+}
+
 void unpack_row(const PackedMatrix& matrix, int row, float* out) {
   const std::byte* group = matrix.group(row / kLanes);
   const int lane = row % kLanes;

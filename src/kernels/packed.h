@@ -60,6 +60,11 @@ struct PackedMatrix {
   [[nodiscard]] bool wants_quantized() const;
 };
 
+/// How many groups each of n_runs runs of the same length takes, of those that a product reads in turns: as
+/// many as there are, or a few less where the runs would otherwise begin at about the same place of a page,
+/// from which memory delivers them one after the other.
+int run_length(const PackedMatrix& matrix, int n_runs);
+
 /// Told of a range of the source that has been packed and will not be read again, on any thread of the pool.
 using SourceDone = std::function<void(std::span<const std::byte>)>;
 

@@ -100,6 +100,15 @@ struct AttentionTask {
   std::span<const std::byte* const> next = {};  // pages that are probably read after it: asked for ahead
 };
 
+/// The groups of 16 rows that a call of matmul computes: [begin, end), and the same again `stride` further
+/// on, n_runs times in all. All of them are groups of the matrix.
+struct Groups {
+  int begin;
+  int end;
+  int n_runs = 1;
+  int stride = 0;
+};
+
 enum class RopePairing : uint8_t {
   kAdjacent,  // (x[2i], x[2i+1]): llama as GGUF stores it
   kHalf,      // (x[i], x[i + n/2]): NeoX, used by qwen and gemma
@@ -111,18 +120,21 @@ struct KernelTable {
   /// 0, or 128 at a level whose products want the integers of whole strips (of kStripTokens) unsigned:
   /// quantize stores them plus 128, the same as their bits ^ 128.
   uint8_t strip_bias;
+  /// How many runs of groups a product of one token reads in turns. Memory delivers several streams that are
+  /// far apart faster than one.
+  uint8_t streams;
 
-  /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of groups
-  /// [group_begin, group_end); rows beyond n_rows are not written. Per element: acc = 0, then for each block
-  /// of 32 in order, with the exact integers int_dot = sum of integer weights times integers of x (types with
-  /// sub-blocks of 16: the sum of both halves' dots times their integer sub-scales):
+  /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of `groups`;
+  /// rows beyond n_rows are not written. Per element: acc = 0, then for each block of 32 in order, with the
+  /// exact integers int_dot = sum of integer weights times integers of x (types with sub-blocks of 16: the
+  /// sum of both halves' dots times their integer sub-scales):
   ///   without a minimum: acc = fma(scale_w * scale_x, float(int_dot), acc)
   ///   with a minimum:    acc = fma(scale_x, fma(scale_w, float(int_dot), min_w * float(sum_x)), acc)
   ///                      (Q2_K: sum_x is the sum of both halves' sums times their integer minimums).
   /// The same again with the fine digit and scale_x / 256 for a token that has one in that block.
   /// For float weights acc = fma(w, x, acc) for each k in order.
-  void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
-                 int group_end);
+  void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride,
+                 const Groups& groups);
 
   /// Fills `out` from x [n_tokens, n_cols].
   void (*quantize)(const float* x, int n_tokens, int n_cols, const QuantizedRows& out);

@@ -244,11 +244,12 @@ void attention_block(const Pass& p, const LayerWeights& w, int layer) {
   p.watch("ffn_inp", layer, p.s.x.data(), p.n_tokens(), n);
 }
 
-/// gate = act(gate) * up of a tile, or up = act(up) where there is no gate.
-void activate(const Pass& p, const LayerWeights& w, const Tile& tile) {
+/// gate = act(gate) * up of the outputs of groups [group_begin, group_end) of a tile, or up = act(up) where
+/// there is no gate.
+void activate(const Pass& p, const LayerWeights& w, const Tile& tile, int group_begin, int group_end) {
   const int n_ff = p.spec().ffn.n_ff;
-  const int first = tile.group_begin * kernels::kLanes;
-  const int n = std::min(tile.group_end * kernels::kLanes, n_ff) - first;
+  const int first = group_begin * kernels::kLanes;
+  const int n = std::min(group_end * kernels::kLanes, n_ff) - first;
   for (int t = tile.row_begin; t < tile.row_end; ++t) {
     float* gate = row(p.s.gate.data(), t, n_ff) + first;
     float* up = row(p.s.up.data(), t, n_ff) + first;
@@ -274,10 +275,15 @@ const float* project_ffn(const Pass& p, const LayerWeights& w) {
   const Product up{w.ffn_up.weight, p.s.up.data()};
   const Product gate{w.ffn_gate.weight, p.s.gate.data()};
   const Input input(p, p.s.h.data(), p.n_tokens(), p.spec().n_embd, {gate, up});
-  for_tiles(p, up.weight.n_groups(), p.n_tokens(), [&](const Tile& tile, int worker) {
+  const Tiles its = tiles(p, up, p.n_tokens());
+  p.pool.run(its.size(), [&](int task, int worker) {
+    const Tile tile = its[task];
     if (gated) multiply(p, input, gate, tile, worker);
     multiply(p, input, up, tile, worker);
-    activate(p, w, tile);
+    for (int run = 0; run < tile.groups.n_runs; ++run) {
+      const int offset = run * tile.groups.stride;
+      activate(p, w, tile, tile.groups.begin + offset, tile.groups.end + offset);
+    }
   });
   return gated ? gate.y : up.y;
 }

@@ -30,25 +30,52 @@ kernels::Activations Input::rows(int first, int n_rows, int worker) const {
   return {row(x_, first, n_cols_), quantized.from(first, n_cols_), n_rows, n_cols_};
 }
 
+Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
+    : n_rows_(n_rows), row_tiles_((n_rows + kRows - 1) / kRows) {
+  // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
+  const int n_groups = matrix.n_groups();
+  const int n_runs = n_rows == 1 ? streams : 1;
+  const int length = kernels::run_length(matrix, n_runs);
+  runs_ = {0, length, n_runs, length};
+  rest_ = {n_runs * length, n_groups};
+  groups_ = n_rows < kFewRows ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
+                              : std::clamp(n_groups / 8, 4, 32);
+  const auto tiles_of = [](int n, int groups) { return (n + groups - 1) / groups; };
+  run_tiles_ = tiles_of(length, groups_);
+  rest_tiles_ = tiles_of(rest_.end - rest_.begin, groups_ * n_runs);
+}
+
+Tile Tiles::operator[](int i) const {
+  const int index = i / row_tiles_;
+  const int first_row = i % row_tiles_ * kRows;
+  const bool of_runs = index < run_tiles_;
+  kernels::Groups groups = of_runs ? runs_ : rest_;
+  const int step = of_runs ? groups_ : groups_ * runs_.n_runs;
+  groups.begin += (of_runs ? index : index - run_tiles_) * step;
+  groups.end = std::min(groups.begin + step, groups.end);
+  return {groups, first_row, std::min(n_rows_, first_row + kRows)};
+}
+
+Tiles tiles(const Pass& p, const Product& product, int n_rows) {
+  return {product.weight, n_rows, p.kernels().streams};
+}
+
 void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker) {
   const int n = product.weight.n_rows;
   p.kernels().matmul(product.weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin, worker),
-                     row(product.y, tile.row_begin, n), n, tile.group_begin, tile.group_end);
+                     row(product.y, tile.row_begin, n), n, tile.groups);
 }
 
 void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
               std::initializer_list<Product> products) {
-  int n_groups = 0;  // of all matrices, one below the other
-  for (const Product& product : products) n_groups += product.weight.n_groups();
   const Input input(p, x, n_rows, n_cols, products);
-  for_tiles(p, n_groups, n_rows, [&](const Tile& tile, int worker) {
-    int first = 0;
+  int n_tasks = 0;
+  for (const Product& product : products) n_tasks += tiles(p, product, n_rows).size();
+  p.pool.run(n_tasks, [&](int task, int worker) {
     for (const Product& product : products) {
-      const int n = product.weight.n_groups();
-      const Tile part{std::max(tile.group_begin - first, 0), std::min(tile.group_end - first, n),
-                      tile.row_begin, tile.row_end};
-      if (part.group_begin < part.group_end) multiply(p, input, product, part, worker);
-      first += n;
+      const Tiles its = tiles(p, product, n_rows);
+      if (task < its.size()) return multiply(p, input, product, its[task], worker);
+      task -= its.size();
     }
   });
 }

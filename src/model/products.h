@@ -34,26 +34,34 @@ class Input {
 
 /// A piece of a product: the outputs of some groups of 16 of the matrix's rows, for some rows of the batch.
 struct Tile {
-  int group_begin, group_end;
+  kernels::Groups groups;
   int row_begin, row_end;
 };
 
-/// body(tile, worker) for tiles that together are all groups and rows. How they are cut never depends on the
-/// number of threads. Those of the same groups follow each other, so that weights come from memory once.
-template <typename Body>
-void for_tiles(const Pass& p, int n_groups, int n_rows, const Body& body) {
-  constexpr int kMinGroups = 2;
-  constexpr int kMaxGroups = 32;
-  constexpr int kRows = 64;  // of whole strips
-  // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
-  const int groups = std::clamp(n_groups / (n_rows < kFewRows ? 64 : 8), kMinGroups, kMaxGroups);
-  const int row_tiles = (n_rows + kRows - 1) / kRows;
-  p.pool.run((n_groups + groups - 1) / groups * row_tiles, [&](int task, int worker) {
-    const int group = task / row_tiles * groups;
-    const int row = task % row_tiles * kRows;
-    body(Tile{group, std::min(n_groups, group + groups), row, std::min(n_rows, row + kRows)}, worker);
-  });
-}
+/// The tiles that together are all groups of a matrix and all rows of a batch. How they are cut never depends
+/// on the number of threads. Those of the same groups follow each other, so that weights come from memory
+/// once; those of one row take their groups from `streams` runs, each of which the next tile goes on with.
+class Tiles {
+ public:
+  Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams);
+
+  [[nodiscard]] int size() const { return (run_tiles_ + rest_tiles_) * row_tiles_; }
+  [[nodiscard]] Tile operator[](int i) const;
+
+ private:
+  static constexpr int kRows = 64;  // of whole strips
+
+  int n_rows_;
+  int row_tiles_;
+  int groups_;            // of each run that a tile takes
+  int run_tiles_;         // of the same rows
+  int rest_tiles_;        // the same, of the rest
+  kernels::Groups runs_;  // of the same length
+  kernels::Groups rest_;  // what they leave over
+};
+
+/// The tiles of `product` for n_rows rows.
+Tiles tiles(const Pass& p, const Product& product, int n_rows);
 
 /// A tile of it.
 void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker);

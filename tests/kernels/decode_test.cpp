@@ -180,6 +180,26 @@ TEST(Pack, CodesLieAsFormatHDrawsThem) {
   }
 }
 
+TEST(Pack, RunsBeginApartWithinAPage) {
+  constexpr size_t kPage = 4096;
+  for (const int n_cols : {576, 640, 1536, 2048, 4096, 5632}) {
+    for (const int n_rows : {16, 100, 192, 576, 2048, 49152}) {
+      PackedMatrix matrix;
+      matrix.n_rows = n_rows;
+      matrix.group_bytes = group_bytes(PackedFormat::kQ4_0, n_cols);
+      EXPECT_EQ(run_length(matrix, 1), matrix.n_groups());
+      const int length = run_length(matrix, 4);
+      EXPECT_LE(4 * length, matrix.n_groups());
+      EXPECT_GT(4 * (length + 4), matrix.n_groups());
+      if (length < 16) continue;  // the few lengths there are to choose from may all be alike
+      for (int run = 1; run < 4; ++run) {
+        const size_t offset = static_cast<size_t>(run * length) * matrix.group_bytes % kPage;
+        EXPECT_GE(std::min(offset, kPage - offset), 128U) << n_cols << " columns, " << n_rows << " rows";
+      }
+    }
+  }
+}
+
 TEST(Pack, StaysCloseToTheSourceSize) {
   Rng rng(2);
   for (const TensorTypeInfo& row : kTensorTypes) {

@@ -163,9 +163,13 @@ TEST(Levels, Attention) {
   }
 }
 
+// As the model layer does it: one token in turns from several runs of groups.
 std::vector<float> product(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
   std::vector<float> y(static_cast<size_t>(x.n_tokens) * w.n_rows);
-  table.matmul(w, x, y.data(), w.n_rows, 0, w.n_groups());
+  const int n_runs = x.n_tokens == 1 ? table.streams : 1;
+  const int length = run_length(w, n_runs);
+  table.matmul(w, x, y.data(), w.n_rows, {0, length, n_runs, length});
+  table.matmul(w, x, y.data(), w.n_rows, {n_runs * length, w.n_groups()});
   return y;
 }
 
@@ -174,7 +178,7 @@ TEST(Levels, Matmul) {
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
       for (const int n_cols : {256, 768}) {
-        const int n_rows = 53;
+        const int n_rows = 85;
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
         for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17}) {
@@ -209,8 +213,10 @@ TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
         for (int t = 0; t < n_tokens; ++t) {
           const auto first = floats.begin() + int64_t{t} * n_cols;
           Batch one(*table, {first, first + n_cols}, n_cols);
-          for (const auto& [begin, end] : {std::pair{0, 2}, {2, 3}, {3, 5}}) {
-            table->matmul(w, one.all(), parts.data() + t * stride, stride, begin, end);
+          const std::array<Groups, 3> in_a_row{Groups{0, 2}, {2, 3}, {3, 5}};
+          const std::array<Groups, 3> in_turns{Groups{0, 1, 4, 1}, {4, 5}, {0, 2, 2, 3}};
+          for (const Groups& groups : t % 2 == 0 ? in_a_row : in_turns) {
+            table->matmul(w, one.all(), parts.data() + t * stride, stride, groups);
           }
         }
         for (int t = 0; t < n_tokens; ++t) {

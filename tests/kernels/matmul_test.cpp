@@ -57,7 +57,7 @@ TEST(Matmul, AgreesWithDouble) {
         const Activations x = batch.all();
         const std::vector<double> seen = seen_values(*table, w, x);
         std::vector<float> y(size_t{n_tokens} * n_rows);
-        table->matmul(w, x, y.data(), n_rows, 0, w.n_groups());
+        table->matmul(w, x, y.data(), n_rows, {0, w.n_groups()});
         for (int r = 0; r < n_rows; ++r) {
           std::vector<float> weights(n_cols);
           unpack_row(w, r, weights.data());
@@ -80,7 +80,7 @@ TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
   for (const KernelTable* table : available_tables()) {
     Batch batch(*table, random_floats(n_cols, rng), n_cols);
     std::vector<float> y(20);
-    table->matmul(w, batch.all(), y.data(), 20, 0, w.n_groups());
+    table->matmul(w, batch.all(), y.data(), 20, {0, w.n_groups()});
     for (int r = 0; r < 20; ++r) {
       std::vector<float> weights(n_cols);
       unpack_row(w, r, weights.data());
@@ -138,7 +138,7 @@ TEST(Quantize, NonFiniteActivationsGiveNonFiniteProducts) {
       values[40] = bad;
       Batch batch(*table, values, 64);
       std::vector<float> y(16);
-      table->matmul(w, batch.all(), y.data(), 16, 0, 1);
+      table->matmul(w, batch.all(), y.data(), 16, {0, 1});
       for (const float v : y) EXPECT_FALSE(std::isfinite(v));
     }
   }

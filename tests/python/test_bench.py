@@ -66,6 +66,7 @@ def test_bytes_of_a_decoded_token(rows, file):
         assert row["bytes_per_token"] == weights + position * seen
         share = row["tokens_per_s"] * row["bytes_per_token"] / 1e9 / np.median(row["bandwidth_gb_per_s"])
         assert row["bandwidth_share"] == pytest.approx(share)
+        assert len(row["bandwidth_in_streams_gb_per_s"]) == REPEATS
 
 
 @needs_model

@@ -14,7 +14,8 @@ import report  # noqa: E402
 def row(test, depth, pellucid, llama, cost, limit, *, threads=2, sequences=1, busy=False):
     names = {"model": "1.1B shape Q4_1", "test": test, "depth": depth, "threads": threads, "busy": busy}
     names["sequences"] = sequences
-    return names | {"pellucid": pellucid, "llama.cpp": llama, "cost": cost, "limit": limit}
+    figures = {"limit": limit, "in_streams": [1.25 * value for value in limit]}
+    return names | {"pellucid": pellucid, "llama.cpp": llama, "cost": cost} | figures
 
 
 MEASURED = {
@@ -86,6 +87,7 @@ def test_goals(lines):
 
 def test_the_machine_is_described_by_quiet_figures(lines):
     assert "- Read bandwidth, measured beside each test: 50.0 (40.0 to 60.0) GB/s on 2 threads." in lines
+    assert "  At four places of memory in turns: 62.5 (50.0 to 75.0) GB/s on 2 threads." in lines
     assert "- int8 multiply-adds: 450.0 (400.0 to 500.0) G/s on 2 threads." in lines
     assert any(
         line.startswith("- Meanwhile 25 % of the processors went to other processes, 1 %") for line in lines

@@ -16,9 +16,10 @@ constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the int
 constexpr int kDotTokens = 4;
 constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
-constexpr size_t kStreamAhead = 4096;  // bytes ahead of a product of one token that it asks for; 0: none
-constexpr uint8_t kStripBias = 128;    // of the integers of whole strips: the level multiplies them itself
-constexpr int kAttentionHeads = 4;     // heads that share loaded keys and values
+constexpr uint8_t kStreams = 4;       // runs of groups that a product of one token reads in turns
+constexpr size_t kStreamAhead = 512;  // bytes further on in each that it asks for; 0: none
+constexpr uint8_t kStripBias = 128;   // of the integers of whole strips: the level multiplies them itself
+constexpr int kAttentionHeads = 4;    // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 
 struct F32 {
@@ -30,6 +31,10 @@ struct I32 {
 struct Bytes {
   __m256i low, high;
 };
+
+/// Asks for a line, at this place among the loads: where the compiler may choose the place, all requests of a
+/// block come at once.
+inline void fetch_here(const std::byte* p) { asm volatile("prefetcht1 %0" : : "m"(*p) : "memory"); }
 
 inline float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline float sqrt1(float x) { return __builtin_sqrtf(x); }

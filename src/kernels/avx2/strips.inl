@@ -297,12 +297,11 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
 
 /// The first n_tokens tokens, whole strips.
 template <PackedFormat kFormat>
-void multiply_strips(const Product& p, int group_begin, int group_end, int n_tokens) {
+void multiply_strips(const Product& p, const Groups& groups, int n_tokens) {
   for (int token = 0; token < n_tokens; token += kTogether) {
     const int n = std::min(kTogether, n_tokens - token);
-    int g = group_begin;
-    for (; g + kStripGroups <= group_end; g += kStripGroups)
-      strips_tile<kFormat, kStripGroups>(p, g, token, n);
-    for (; g < group_end; ++g) strips_tile<kFormat, 1>(p, g, token, n);
+    for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
+      strips_tile<kFormat, count>(p, tile.first, token, n);
+    });
   }
 }

@@ -11,8 +11,8 @@ namespace {
 // clang-format on
 
 constexpr KernelTable make_table(std::string_view name) {
-  return {name,      kStripBias, matmul,   quantize, rms_norm, layer_norm, rope,  store_kv,
-          attention, join_spans, silu_mul, gelu_mul, gelu,     add,        scale, softcap};
+  return {name,      kStripBias, kStreams, matmul,   quantize, rms_norm, layer_norm, rope,   store_kv,
+          attention, join_spans, silu_mul, gelu_mul, gelu,     add,      scale,      softcap};
 }
 
 }  // namespace

@@ -111,21 +111,43 @@ struct BlockDots {
   }
 };
 
-/// Adds k-group kGroup and the following ones of a strip of kStrip tokens: groups side by side, so that they
-/// share each broadcast of x.
-template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
+/// Asks for the bytes kStreamAhead further on that take the place of k-group kGroup's: a line or two at a
+/// time, in turns with the other streams. Many requests at once have to wait for each other.
+template <PackedFormat kFormat, int kGroup>
+[[gnu::always_inline]] inline void fetch_stream(const std::byte* planes) {
+  constexpr size_t kLines = plane_bytes(kFormat) / kLineBytes + 1;
+  for (size_t i = kGroup * kLines / 8; i < (kGroup + 1) * kLines / 8; ++i) {
+    fetch_here(planes + kStreamAhead + i * kLineBytes);
+  }
+}
+
+/// Adds k-group kGroup and the following ones of a strip of kStrip tokens. Groups side by side share each
+/// broadcast of x; streams (kStream) take turns.
+template <int kStrip, bool kStream, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
 [[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups],
-                                                const std::byte* planes, size_t group_bytes,
+                                                const std::byte* planes, size_t step_bytes,
                                                 const int8_t* const (&x)[kTokens]) {
-  Bytes codes[kGroups];
-  for (int g = 0; g < kGroups; ++g) codes[g] = block_codes<kFormat, kGroup>(planes + g * group_bytes);
-  for (int t = 0; t < kTokens; ++t) {
+  if constexpr (kStream) {
+#pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) {
-      dots[g].template add<kGroup>(t, codes[g], x[t] + 4 * kStrip * kGroup);
+      const std::byte* from = planes + static_cast<size_t>(g) * step_bytes;
+      fetch_stream<kFormat, kGroup>(from);
+      const Bytes codes = block_codes<kFormat, kGroup>(from);
+      for (int t = 0; t < kTokens; ++t) dots[g].template add<kGroup>(t, codes, x[t] + 4 * kStrip * kGroup);
+    }
+  } else {
+    Bytes codes[kGroups];
+    for (int g = 0; g < kGroups; ++g) {
+      codes[g] = block_codes<kFormat, kGroup>(planes + static_cast<size_t>(g) * step_bytes);
+    }
+    for (int t = 0; t < kTokens; ++t) {
+      for (int g = 0; g < kGroups; ++g) {
+        dots[g].template add<kGroup>(t, codes[g], x[t] + 4 * kStrip * kGroup);
+      }
     }
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) {
-    add_k_groups<kStrip, kGroup + 1>(dots, planes, group_bytes, x);
+    add_k_groups<kStrip, kStream, kGroup + 1>(dots, planes, step_bytes, x);
   }
 }
 
@@ -145,6 +167,14 @@ struct Product {
   }
 };
 
+/// The groups of a tile: first, first + step, ...
+struct TileGroups {
+  int first;
+  int step = 1;
+
+  int operator[](int g) const { return first + g * step; }
+};
+
 /// A planted mistake, off but in the build that shows that the tests of bits would find one.
 #ifdef PELLUCID_BREAK_ORDER
 constexpr bool kBreakOrder = true;
@@ -162,12 +192,6 @@ struct FineDigit {
   static constexpr float kScale = 0x1p-8F;
 };
 
-/// The sums of a tile: of group g and token t at [g * kTokens + t].
-template <int kGroups, int kTokens>
-struct Sums {
-  F32 values[kGroups * kTokens];
-};
-
 /// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
 /// 32 times the block's first and 4 times its own.
 struct StripPlace {
@@ -181,30 +205,47 @@ struct StripPlace {
   }
 };
 
-/// Adds the products of a block's weights with one digit of the tokens `token[0 .. kCount)` of a tile of
-/// kTokens.
-template <PackedFormat kFormat, class Digit, int kStrip, int kCount, int kGroups, int kTokens>
-[[gnu::always_inline]] inline void add_block(const Product& p, int group, int block, const StripPlace& x,
-                                             const int (&token)[kCount], Sums<kGroups, kTokens>& acc) {
-  const QuantizedDigit& digit = Digit::of(p.x.quantized);
-  const int64_t one = x.one(block);
+/// One digit of one token of a tile, in a block.
+struct BlockInput {
+  const int8_t* values;
+  int32_t sum, first;
+  float scale;
+  int token;
+};
+
+template <class Digit>
+[[gnu::always_inline]] inline BlockInput block_input(const QuantizedRows& x, const StripPlace& place,
+                                                     int block, int token) {
+  const QuantizedDigit& digit = Digit::of(x);
+  const int64_t one = place.one(block) + token;
+  return {digit.values + place.values(block) + int64_t{token} * 4, digit.sums[one], digit.firsts[one],
+          x.scales[one] * Digit::kScale, token};
+}
+
+/// Adds the products of a block's weights with `x`, one after the other, to the sums of a tile: of group g
+/// and token t at acc[g * kTokens + t].
+template <PackedFormat kFormat, int kStrip, bool kStream, int kTokens, int kGroups, int kCount>
+[[gnu::always_inline]] inline void add_block(const Product& p, const TileGroups& groups, int block,
+                                             const BlockInput (&x)[kCount], F32* acc) {
   const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
   const int8_t* values[kCount];
   BlockSums sums[kCount];
   for (int i = 0; i < kCount; ++i) {
-    values[i] = digit.values + x.values(block) + int64_t{token[i]} * 4;
-    sums[i] = {set1(digit.sums[one + token[i]]), set1(digit.firsts[one + token[i]])};
+    values[i] = x[i].values;
+    sums[i] = {set1(x[i].sum), set1(x[i].first)};
   }
   BlockDots<kFormat, kCount> dots[kGroups];
   for (auto& group_dots : dots) group_dots.start(sums);
-  add_k_groups<kStrip>(dots, p.group(group) + place.planes, p.w.group_bytes, values);
+  add_k_groups<kStrip, kStream>(dots, p.group(groups.first) + place.planes,
+                                static_cast<size_t>(groups.step) * p.w.group_bytes, values);
+#pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
-    const std::byte* bytes = p.group(group + g);
+    const std::byte* bytes = p.group(groups[g]);
     const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
     for (int i = 0; i < kCount; ++i) {
-      const F32 scale_x = set1(p.x.quantized.scales[one + token[i]] * Digit::kScale);
+      const F32 scale_x = set1(x[i].scale);
       const F32 dot = to_float(dots[g].total(i, scales));
-      F32& a = acc.values[g * kTokens + token[i]];
+      F32& a = acc[g * kTokens + x[i].token];
       if constexpr (format_row(kFormat).has_minimum) {
         const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums[i]));
         a = fma(scale_x, fma(scales.scale, dot, minimum), a);
@@ -215,23 +256,33 @@ template <PackedFormat kFormat, class Digit, int kStrip, int kCount, int kGroups
   }
 }
 
-/// The fine digits of kCount tokens: rare enough to be kept out of line.
-template <PackedFormat kFormat, int kStrip, int kCount, int kGroups, int kTokens>
-[[gnu::noinline]] void add_fine(const Product& p, int group, int block, const StripPlace& x, const int* token,
-                                Sums<kGroups, kTokens>& acc) {
-  int some[kCount];
-  for (int i = 0; i < kCount; ++i) some[i] = token[i];
-  add_block<kFormat, FineDigit, kStrip>(p, group, block, x, some, acc);
+/// The fine digits of n tokens of a tile, kCount together while there are as many, then half as many: rare
+/// enough to be kept out of line.
+template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount>
+[[gnu::noinline]] void add_fine(const Product& p, const TileGroups& groups, int block,
+                                const StripPlace& place, const int* token, int n, F32* acc) {
+  for (; n >= kCount; n -= kCount, token += kCount) {
+    BlockInput x[kCount];
+    for (int i = 0; i < kCount; ++i) x[i] = block_input<FineDigit>(p.x.quantized, place, block, token[i]);
+    add_block<kFormat, kStrip, false, kTokens, kGroups>(p, groups, block, x, acc);
+  }
+  if constexpr (kCount > 1) {
+    if (n > 0)
+      add_fine<kFormat, kStrip, kTokens, kGroups, kCount / 2>(p, groups, block, place, token, n, acc);
+  }
 }
 
-/// The fine digits of n tokens, kCount together while there are as many, then half as many.
-template <PackedFormat kFormat, int kStrip, int kCount, int kGroups, int kTokens>
-[[gnu::always_inline]] inline void add_all_fine(const Product& p, int group, int block, const StripPlace& x,
-                                                const int* token, int n, Sums<kGroups, kTokens>& acc) {
-  for (; n >= kCount; n -= kCount, token += kCount) {
-    add_fine<kFormat, kStrip, kCount>(p, group, block, x, token, acc);
+/// Both digits of a tile's only token, in one pass through the codes; two groups together, for more of them
+/// need more sums than there are registers.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::noinline]] void add_both(const Product& p, const TileGroups& groups, int block,
+                                const BlockInput& coarse, const BlockInput& fine, F32* acc) {
+  constexpr int kTogether = kGroups < 2 ? kGroups : 2;
+  static_assert(kGroups % kTogether == 0);
+  const BlockInput x[2] = {coarse, fine};
+  for (int g = 0; g < kGroups; g += kTogether) {
+    add_block<kFormat, 1, kStreamAhead != 0, 1, kTogether>(p, {groups[g], groups.step}, block, x, acc + g);
   }
-  if constexpr (kCount > 1) add_all_fine<kFormat, kStrip, kCount / 2>(p, group, block, x, token, n, acc);
 }
 
 /// Asks for what a block takes of the bytes of the tile after this one. With several tokens a block costs
@@ -244,63 +295,94 @@ template <int kGroups>
   for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
 }
 
-/// The same with one token, where the bytes to come are one stream.
-template <PackedFormat kFormat>
-[[gnu::always_inline]] inline void fetch_stream(const Product& p, int group, int block) {
-  const std::byte* planes = p.group(group) + block_place(kFormat, static_cast<size_t>(block)).planes;
-  for (size_t i = 0; i < plane_bytes(kFormat) + kLineBytes; i += kLineBytes) {
-    __builtin_prefetch(planes + kStreamAhead + i, 0, 2);
+/// Block `block` of the only token of a tile.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::always_inline]] inline void add_token(const Product& p, const TileGroups& groups, int block,
+                                             const StripPlace& place, F32* acc) {
+  const QuantizedRows& x = p.x.quantized;
+  const BlockInput coarse[1] = {block_input<CoarseDigit>(x, place, block, 0)};
+  if (x.is_fine[place.one(block)] == 0) {
+    add_block<kFormat, 1, kStreamAhead != 0, 1, kGroups>(p, groups, block, coarse, acc);
+  } else {
+    add_both<kFormat, kGroups>(p, groups, block, coarse[0], block_input<FineDigit>(x, place, block, 0), acc);
+  }
+}
+
+/// Block `block` of the kTokens tokens of a tile.
+template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
+[[gnu::always_inline]] inline void add_tokens(const Product& p, const TileGroups& groups, int block,
+                                              const StripPlace& place, F32* acc) {
+  fetch_ahead<kGroups>(p, groups.first, block);
+  BlockInput x[kTokens];
+  for (int t = 0; t < kTokens; ++t) x[t] = block_input<CoarseDigit>(p.x.quantized, place, block, t);
+  add_block<kFormat, kStrip, false, kTokens, kGroups>(p, groups, block, x, acc);
+  int fine[kTokens];
+  int n_fine = 0;
+  for (int t = 0; t < kTokens; ++t) {
+    fine[n_fine] = t;
+    n_fine += p.x.quantized.is_fine[place.one(block) + t];
+  }
+  constexpr int kTogether = kTokens < 4 ? kTokens : 4;
+  if (n_fine != 0) {
+    add_fine<kFormat, kStrip, kTokens, kGroups, kTogether>(p, groups, block, place, fine, n_fine, acc);
   }
 }
 
 /// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
 /// that of the batch.
 template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
-void quantized_tile(const Product& p, int group, int64_t strip, int first, int token) {
+void quantized_tile(const Product& p, const TileGroups& groups, int64_t strip, int first, int token) {
   const int n_blocks = p.w.n_cols / kBlockValues;
-  const StripPlace x{strip, first, kStrip};
-  int all[kTokens];
-  for (int t = 0; t < kTokens; ++t) all[t] = t;
-  Sums<kGroups, kTokens> acc;
-  for (F32& a : acc.values) a = set1(0.0F);
+  const StripPlace place{strip, first, kStrip};
+  F32 acc[kGroups * kTokens];
+  for (F32& a : acc) a = set1(0.0F);
   for (int i = 0; i < n_blocks; ++i) {
     const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
-    if constexpr (kTokens > 1) fetch_ahead<kGroups>(p, group, block);
-    if constexpr (kTokens == 1 && kStreamAhead != 0) fetch_stream<kFormat>(p, group, block);
-    add_block<kFormat, CoarseDigit, kStrip>(p, group, block, x, all, acc);
-    int fine[kTokens];
-    int n_fine = 0;
-    for (int t = 0; t < kTokens; ++t) {
-      fine[n_fine] = t;
-      n_fine += p.x.quantized.is_fine[x.one(block) + t];
+    if constexpr (kTokens == 1) {
+      add_token<kFormat, kGroups>(p, groups, block, place, acc);
+    } else {
+      add_tokens<kFormat, kGroups, kTokens, kStrip>(p, groups, block, place, acc);
     }
-    constexpr int kTogether = kTokens < 4 ? kTokens : 4;
-    if (n_fine != 0) add_all_fine<kFormat, kStrip, kTogether>(p, group, block, x, fine, n_fine, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
-    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc.values[g * kTokens + t]);
+    for (int t = 0; t < kTokens; ++t) p.store(groups[g], token + t, acc[g * kTokens + t]);
   }
 }
 
-/// The tokens from `token` on in strips of kStrip while there are as many, then of half as many. One token
-/// takes the groups one by one: a single stream of weights is what memory delivers fastest.
+/// Calls tile(count, groups) for tiles that together are `groups`. `count`, their number as a type, is
+/// kStreams with one token, where there are as many runs, else kGroups side by side while there are as many.
+template <int kTokens, int kGroups, typename Tile>
+[[gnu::always_inline]] inline void for_group_tiles(const Groups& groups, const Tile& tile) {
+  const std::integral_constant<int, 1> one;
+  if constexpr (kTokens == 1 && kStreams > 1) {
+    if (groups.n_runs == kStreams) {
+      const std::integral_constant<int, kStreams> streams;
+      for (int g = groups.begin; g < groups.end; ++g) tile(streams, TileGroups{g, groups.stride});
+      return;
+    }
+  }
+  const std::integral_constant<int, kTokens == 1 ? 1 : kGroups> several;
+  for (int run = 0; run < groups.n_runs; ++run) {
+    int g = groups.begin + run * groups.stride;
+    const int end = groups.end + run * groups.stride;
+    for (; g + several <= end; g += several) tile(several, TileGroups{g});
+    for (; g < end; ++g) tile(one, TileGroups{g});
+  }
+}
+
+/// The tokens from `token` on in strips of kStrip while there are as many, then of half as many.
 template <PackedFormat kFormat, int kStrip>
-void multiply_quantized(const Product& p, int group_begin, int group_end, int token) {
+void multiply_quantized(const Product& p, const Groups& groups, int token) {
   constexpr int kTokens = kStrip < kDotTokens ? kStrip : kDotTokens;
-  constexpr int kGroups = kTokens == 1 ? 1 : kDotGroups;
   for (; token + kStrip <= p.x.n_tokens; token += kStrip) {
     const int64_t strip = int64_t{token} * (p.w.n_cols / kBlockValues);
     for (int first = 0; first < kStrip; first += kTokens) {
-      int g = group_begin;
-      for (; g + kGroups <= group_end; g += kGroups) {
-        quantized_tile<kFormat, kGroups, kTokens, kStrip>(p, g, strip, first, token + first);
-      }
-      for (; g < group_end; ++g) {
-        quantized_tile<kFormat, 1, kTokens, kStrip>(p, g, strip, first, token + first);
-      }
+      for_group_tiles<kTokens, kDotGroups>(groups, [&](auto count, const TileGroups& tile) {
+        quantized_tile<kFormat, count, kTokens, kStrip>(p, tile, strip, first, token + first);
+      });
     }
   }
-  if constexpr (kStrip > 1) multiply_quantized<kFormat, kStrip / 2>(p, group_begin, group_end, token);
+  if constexpr (kStrip > 1) multiply_quantized<kFormat, kStrip / 2>(p, groups, token);
 }
 
 template <PackedFormat kFormat>
@@ -315,10 +397,11 @@ inline F32 float_weights(const std::byte* p) {
 }
 
 template <PackedFormat kFormat, int kGroups, int kTokens>
-void float_tile(const Product& p, int group, int token) {
+void float_tile(const Product& p, const TileGroups& groups, int token) {
   constexpr size_t kStep = kLanes * (kFormat == PackedFormat::kF32 ? 4 : 2);
   const int n_cols = p.w.n_cols;
-  const std::byte* weights = p.group(group);
+  const std::byte* weights = p.group(groups.first);
+  const size_t step_bytes = static_cast<size_t>(groups.step) * p.w.group_bytes;
   const float* values = p.x.floats + int64_t{token} * n_cols;
   F32 acc[kGroups][kTokens];
   for (auto& row : acc) {
@@ -326,76 +409,74 @@ void float_tile(const Product& p, int group, int token) {
   }
   for (int k = 0; k < n_cols; ++k, weights += kStep) {
     F32 columns[kGroups];
-    for (int g = 0; g < kGroups; ++g) columns[g] = float_weights<kFormat>(weights + g * p.w.group_bytes);
+    for (int g = 0; g < kGroups; ++g)
+      columns[g] = float_weights<kFormat>(weights + static_cast<size_t>(g) * step_bytes);
     for (int t = 0; t < kTokens; ++t) {
       const F32 value = set1(values[int64_t{t} * n_cols + k]);
       for (int g = 0; g < kGroups; ++g) acc[g][t] = fma(columns[g], value, acc[g][t]);
     }
   }
   for (int g = 0; g < kGroups; ++g) {
-    for (int t = 0; t < kTokens; ++t) p.store(group + g, token + t, acc[g][t]);
+    for (int t = 0; t < kTokens; ++t) p.store(groups[g], token + t, acc[g][t]);
   }
 }
 
 /// The same of float weights.
 template <PackedFormat kFormat, int kTokens = kFloatTokens>
-void multiply_floats(const Product& p, int group_begin, int group_end, int token = 0) {
-  constexpr int kGroups = kTokens == 1 ? 1 : kFloatGroups;
+void multiply_floats(const Product& p, const Groups& groups, int token = 0) {
   for (; token + kTokens <= p.x.n_tokens; token += kTokens) {
-    int g = group_begin;
-    for (; g + kGroups <= group_end; g += kGroups) float_tile<kFormat, kGroups, kTokens>(p, g, token);
-    for (; g < group_end; ++g) float_tile<kFormat, 1, kTokens>(p, g, token);
+    for_group_tiles<kTokens, kFloatGroups>(groups, [&](auto count, const TileGroups& tile) {
+      float_tile<kFormat, count, kTokens>(p, tile, token);
+    });
   }
-  if constexpr (kTokens > 1) multiply_floats<kFormat, kTokens / 2>(p, group_begin, group_end, token);
+  if constexpr (kTokens > 1) multiply_floats<kFormat, kTokens / 2>(p, groups, token);
 }
 
 template <PackedFormat kFormat>
-void multiply(const Product& p, int group_begin, int group_end) {
+void multiply(const Product& p, const Groups& groups) {
   if constexpr (format_row(kFormat).code_bits == 0) {
-    multiply_floats<kFormat>(p, group_begin, group_end);
+    multiply_floats<kFormat>(p, groups);
   } else {
     int token = 0;
     if constexpr (kStripBias != 0) {
       token = p.x.n_tokens / kStripTokens * kStripTokens;
-      multiply_strips<kFormat>(p, group_begin, group_end, token);
+      multiply_strips<kFormat>(p, groups, token);
     }
-    multiply_quantized<kFormat, kStripBias != 0 ? kStripTokens / 2 : kStripTokens>(p, group_begin, group_end,
-                                                                                   token);
+    multiply_quantized<kFormat, kStripBias != 0 ? kStripTokens / 2 : kStripTokens>(p, groups, token);
   }
 }
 
-void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, int group_begin,
-            int group_end) {
+void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, const Groups& groups) {
   using enum PackedFormat;
   const Product product{w, x, y, y_stride};
   switch (w.format) {
     case kF32:
-      return multiply<kF32>(product, group_begin, group_end);
+      return multiply<kF32>(product, groups);
     case kF16:
-      return multiply<kF16>(product, group_begin, group_end);
+      return multiply<kF16>(product, groups);
     case kBF16:
-      return multiply<kBF16>(product, group_begin, group_end);
+      return multiply<kBF16>(product, groups);
     case kQ4_0:
-      return multiply<kQ4_0>(product, group_begin, group_end);
+      return multiply<kQ4_0>(product, groups);
     case kQ4_1:
-      return multiply<kQ4_1>(product, group_begin, group_end);
+      return multiply<kQ4_1>(product, groups);
     case kQ5_0:
-      return multiply<kQ5_0>(product, group_begin, group_end);
+      return multiply<kQ5_0>(product, groups);
     case kQ5_1:
-      return multiply<kQ5_1>(product, group_begin, group_end);
+      return multiply<kQ5_1>(product, groups);
     case kQ8_0:
-      return multiply<kQ8_0>(product, group_begin, group_end);
+      return multiply<kQ8_0>(product, groups);
     case kQ2_K:
-      return multiply<kQ2_K>(product, group_begin, group_end);
+      return multiply<kQ2_K>(product, groups);
     case kQ3_K:
-      return multiply<kQ3_K>(product, group_begin, group_end);
+      return multiply<kQ3_K>(product, groups);
     case kQ4_K:
-      return multiply<kQ4_K>(product, group_begin, group_end);
+      return multiply<kQ4_K>(product, groups);
     case kQ5_K:
-      return multiply<kQ5_K>(product, group_begin, group_end);
+      return multiply<kQ5_K>(product, groups);
     case kQ6_K:
-      return multiply<kQ6_K>(product, group_begin, group_end);
+      return multiply<kQ6_K>(product, groups);
     case kIQ4_NL:
-      return multiply<kIQ4_NL>(product, group_begin, group_end);
+      return multiply<kIQ4_NL>(product, groups);
   }
 }

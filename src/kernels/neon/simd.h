@@ -17,7 +17,8 @@ constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the int
 constexpr int kDotTokens = 4;
 constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
-constexpr size_t kStreamAhead = 0;  // bytes ahead of a product of one token that it asks for; 0: none
+constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
+constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
 constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
 constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 2; }  // of a tile
@@ -31,6 +32,8 @@ struct I32 {
 struct Bytes {
   uint8x16_t v[4];
 };
+
+inline void fetch_here(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
 
 inline float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline float sqrt1(float x) { return __builtin_sqrtf(x); }

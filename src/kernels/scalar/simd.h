@@ -16,7 +16,8 @@ constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the int
 constexpr int kDotTokens = 2;
 constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 1;
-constexpr size_t kStreamAhead = 0;  // bytes ahead of a product of one token that it asks for; 0: none
+constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
+constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
 constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
 constexpr int kAttentionHeads = 1;  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 1; }  // of a tile
@@ -30,6 +31,9 @@ struct I32 {
 struct Bytes {
   uint8_t v[64];
 };
+
+/// Asks for a line of memory, at this place among the loads.
+inline void fetch_here(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
 
 // The correctly rounded a * b + c without an FMA instruction. The product is exact in double; the sum is
 // rounded to odd there, so that rounding it again to float is as if done once (Boldo and Melquiond 2008).

@@ -1,0 +1,53 @@
+// How products are cut into tiles.
+#include "model/products.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace pellucid::model {
+namespace {
+
+TEST(Tiles, AreAllGroupsAndRowsOnce) {
+  for (const int streams : {1, 4}) {
+    for (const int n_groups : {1, 3, 4, 12, 36, 96, 128, 352, 3072}) {
+      for (const int n_rows : {1, 2, 7, 8, 64, 65, 512}) {
+        kernels::PackedMatrix matrix;
+        matrix.n_rows = n_groups * kernels::kLanes;
+        matrix.group_bytes = 5760;
+        const Tiles tiles(matrix, n_rows, streams);
+        std::vector<int> seen(static_cast<size_t>(n_groups) * n_rows);
+        for (int i = 0; i < tiles.size(); ++i) {
+          const Tile tile = tiles[i];
+          EXPECT_LT(tile.groups.begin, tile.groups.end);
+          EXPECT_LT(tile.row_begin, tile.row_end);
+          EXPECT_EQ(tile.row_begin % kernels::kStripTokens, 0);
+          for (int run = 0; run < tile.groups.n_runs; ++run) {
+            for (int g = tile.groups.begin; g < tile.groups.end; ++g) {
+              for (int t = tile.row_begin; t < tile.row_end; ++t) {
+                ++seen.at(static_cast<size_t>(g + run * tile.groups.stride) * n_rows + t);
+              }
+            }
+          }
+        }
+        EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), std::ssize(seen))
+            << n_groups << " groups, " << n_rows << " rows, " << streams << " streams";
+      }
+    }
+  }
+}
+
+TEST(Tiles, OfOneRowGoOnWithEachRun) {
+  kernels::PackedMatrix matrix;
+  matrix.n_rows = 96 * kernels::kLanes;
+  matrix.group_bytes = 5760;
+  const Tiles tiles(matrix, 1, 4);
+  for (int i = 1; i < tiles.size() && tiles[i].groups.n_runs == 4; ++i) {
+    EXPECT_EQ(tiles[i].groups.begin, tiles[i - 1].groups.end);
+    EXPECT_EQ(tiles[i].groups.stride, tiles[i - 1].groups.stride);
+  }
+}
+
+}  // namespace
+}  // namespace pellucid::model
