@@ -63,11 +63,17 @@ struct Problem {
     return {floats.data(), quantized.rows(), n_tokens, weights.n_cols};
   }
 
+  // As the model layer does it: one token in turns from several runs of groups.
   void run() {
-    for (int g = 0; g < weights.n_groups(); g += kTaskGroups) {
-      const int end = std::min(g + kTaskGroups, weights.n_groups());
-      table().matmul(weights, activations(), y.data(), weights.n_rows, {g, end});
+    const Activations x = activations();
+    const int n_runs = x.n_tokens == 1 ? table().streams : 1;
+    const int length = run_length(weights, n_runs);
+    const int step = kTaskGroups / n_runs;
+    for (int g = 0; g < length; g += step) {
+      const int end = std::min(g + step, length);
+      table().matmul(weights, x, y.data(), weights.n_rows, {g, end, n_runs, length});
     }
+    table().matmul(weights, x, y.data(), weights.n_rows, {n_runs * length, weights.n_groups()});
   }
 };
 
