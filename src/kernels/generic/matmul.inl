@@ -332,6 +332,7 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
 /// that of the batch.
 template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
 void quantized_tile(const Product& p, const TileGroups& groups, int64_t strip, int first, int token) {
+  static_assert(kTokens > 1 || kStrip == 1);
   const int n_blocks = p.w.n_cols / kBlockValues;
   const StripPlace place{strip, first, kStrip};
   F32 acc[kGroups * kTokens];
