@@ -40,14 +40,14 @@ void PromptLookup::propose(std::span<const int32_t> before, int limit, std::vect
 void PromptLookup::learn(int drafted, int accepted) {
   if (drafted == 0) return;
   if (accepted == drafted) {
-    length_ = std::min(2 * length_, kMaxLength);
+    length_ = std::min(2 * length_ + 1, kMaxLength);
     next_pause_ = kFirstPause;
   } else if (accepted == 0) {
     length_ = kFirstLength;
     pause_ = next_pause_;
     next_pause_ = std::min(2 * next_pause_, kMaxPause);
   } else {
-    length_ = std::max(kFirstLength, accepted);
+    while (length_ > std::max(kFirstLength, accepted)) length_ /= 2;
   }
 }
 

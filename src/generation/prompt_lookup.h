@@ -24,8 +24,9 @@ class PromptLookup {
   int pause_ = 0;              // steps until the next draft
   int next_pause_ = kFirstPause;
 
-  static constexpr int kFirstLength = 4;
-  static constexpr int kMaxLength = 15;  // a pass of 16 tokens
+  // Passes of 4, 8, 16 tokens: one more than a strip of activations is a product of its own.
+  static constexpr int kFirstLength = 3;
+  static constexpr int kMaxLength = 15;
   static constexpr int kFirstPause = 4;
   static constexpr int kMaxPause = 64;
 };

@@ -21,7 +21,7 @@ std::vector<int32_t> drafts(PromptLookup& lookup, const std::vector<int32_t>& te
 TEST(PromptLookup, ProposesWhatFollowedTheLatestOccurrence) {
   const std::vector<int32_t> text{1, 2, 3, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3};
   PromptLookup lookup;
-  EXPECT_EQ(drafts(lookup, text), (std::vector<int32_t>{4, 5, 6, 7}));
+  EXPECT_EQ(drafts(lookup, text), (std::vector<int32_t>{4, 5, 6}));
   EXPECT_EQ(drafts(lookup, text, 2), (std::vector<int32_t>{4, 5}));
   EXPECT_TRUE(drafts(lookup, text, 0).empty());
   EXPECT_TRUE(drafts(lookup, text, -1).empty());
@@ -34,11 +34,15 @@ TEST(PromptLookup, DraftsGrowWhileTheyComeTrueAndPauseLongerAndLongerWhileNot) {
   std::vector<int32_t> text;
   for (int i = 0; i < 200; ++i) text.push_back(i % 40);
   PromptLookup lookup;
-  EXPECT_EQ(drafts(lookup, text).size(), 4u);
-  lookup.learn(4, 4);
-  EXPECT_EQ(drafts(lookup, text).size(), 8u);
-  lookup.learn(8, 8);
+  EXPECT_EQ(drafts(lookup, text).size(), 3u);
+  lookup.learn(3, 3);
+  EXPECT_EQ(drafts(lookup, text).size(), 7u);
+  lookup.learn(7, 7);
   EXPECT_EQ(drafts(lookup, text).size(), 15u);
+  lookup.learn(15, 8);
+  EXPECT_EQ(drafts(lookup, text).size(), 7u);
+  lookup.learn(7, 1);
+  EXPECT_EQ(drafts(lookup, text).size(), 3u);
   int drafted = 0;
   for (int step = 0; step < 1000; ++step) {
     const size_t n = drafts(lookup, text).size();
