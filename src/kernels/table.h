@@ -103,8 +103,8 @@ struct AttentionTask {
 /// The groups of 16 rows that a call of matmul computes: [begin, end), and the same again `stride` further
 /// on, n_runs times in all. All of them are groups of the matrix.
 struct Groups {
-  int begin;
-  int end;
+  int begin = 0;
+  int end = 0;
   int n_runs = 1;
   int stride = 0;
 };

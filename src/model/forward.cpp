@@ -174,7 +174,7 @@ void mix_tokens(const Pass& p, int layer) {
     const int next_t = after / a.n_kv_heads;
     const auto next = pages(p, layer, next_t, after % a.n_kv_heads, visible(p, next_t, layer));
     float* out = row(row(p.s.mixed.data(), t, p.spec().q_width()), kv_head * heads, a.head_dim);
-    kernels::AttentionPart* parts = row(p.s.parts.data(), t, a.n_heads) + kv_head * heads;
+    kernels::AttentionPart* parts = row(row(p.s.parts.data(), t, a.n_heads), kv_head, heads);
     attend(p, layer, t, kv_head, visible(p, t, layer), next, out, parts);
     for (int h = 0; h < heads; ++h) {
       p.kernels().join_spans(row(out, h, a.head_dim), parts + h, 1, 0, a.head_dim, row(out, h, a.head_dim));

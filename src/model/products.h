@@ -35,7 +35,8 @@ class Input {
 /// A piece of a product: the outputs of some groups of 16 of the matrix's rows, for some rows of the batch.
 struct Tile {
   kernels::Groups groups;
-  int row_begin, row_end;
+  int row_begin = 0;
+  int row_end = 0;
 };
 
 /// The tiles that together are all groups of a matrix and all rows of a batch. How they are cut never depends
