@@ -1,5 +1,7 @@
 #include "model/products.h"
 
+#include <vector>
+
 namespace pellucid::model {
 
 Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
@@ -69,14 +71,13 @@ void multiply(const Pass& p, const Input& input, const Product& product, const T
 void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
               std::initializer_list<Product> products) {
   const Input input(p, x, n_rows, n_cols, products);
+  std::vector<Tiles> its;  // of each product
   int n_tasks = 0;
-  for (const Product& product : products) n_tasks += tiles(p, product, n_rows).size();
+  for (const Product& product : products) n_tasks += its.emplace_back(tiles(p, product, n_rows)).size();
   p.pool.run(n_tasks, [&](int task, int worker) {
-    for (const Product& product : products) {
-      const Tiles its = tiles(p, product, n_rows);
-      if (task < its.size()) return multiply(p, input, product, its[task], worker);
-      task -= its.size();
-    }
+    size_t i = 0;
+    for (; task >= its[i].size(); ++i) task -= its[i].size();
+    multiply(p, input, products.begin()[i], its[i][task], worker);
   });
 }
 
