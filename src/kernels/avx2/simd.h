@@ -18,7 +18,8 @@ constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr uint8_t kStreams = 4;       // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 512;  // bytes further on in each that it asks for; 0: none
-constexpr uint8_t kStripBias = 128;   // of the integers of whole strips: the level multiplies them itself
+constexpr bool kHasStrips = true;     // whether the level multiplies whole strips itself, in strips.inl
+constexpr uint8_t kStripBias = 128;   // of the integers of whole strips
 constexpr int kAttentionHeads = 4;    // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 

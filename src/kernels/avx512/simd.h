@@ -13,12 +13,13 @@ namespace pellucid::kernels::avx512 {
 namespace {
 
 constexpr int kDotGroups = 2;  // groups of rows and tokens of a tile of the integer product
-constexpr int kDotTokens = 8;
+constexpr int kDotTokens = 4;
 constexpr int kFloatGroups = 4;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
-constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
+constexpr bool kHasStrips = true;   // whether the level multiplies whole strips itself, in strips.inl
+constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 4; }  // of a tile
 

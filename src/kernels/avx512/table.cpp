@@ -6,6 +6,9 @@
 
 namespace pellucid::kernels::avx512 {
 #include "kernels/generic/all.inl"
+namespace {
+#include "kernels/avx512/strips.inl"
+}  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx512");
 }  // namespace pellucid::kernels::avx512

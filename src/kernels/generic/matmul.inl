@@ -121,34 +121,49 @@ template <PackedFormat kFormat, int kGroup>
   }
 }
 
+/// A block of the groups of a tile as it lies in the matrix: unpacked as it is multiplied. Streams
+/// (kIsStream) ask for what follows.
+template <PackedFormat kFormat, bool kIsStream = false>
+struct PackedBlock {
+  static constexpr bool kStream = kIsStream;
+
+  const std::byte* first;  // of the first group
+  size_t step_bytes;       // to the next one
+  BlockPlace place;
+
+  [[nodiscard]] const std::byte* group(int g) const { return first + static_cast<size_t>(g) * step_bytes; }
+  template <int kGroup>
+  [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g) const {
+    const std::byte* planes = group(g) + place.planes;
+    if constexpr (kStream) fetch_stream<kFormat, kGroup>(planes);
+    return block_codes<kFormat, kGroup>(planes);
+  }
+  [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const {
+    return block_scales<kFormat>(group(g) + place.halves, group(g) + place.subs);
+  }
+};
+
 /// Adds k-group kGroup and the following ones of a strip of kStrip tokens. Groups side by side share each
-/// broadcast of x; streams (kStream) take turns.
-template <int kStrip, bool kStream, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups>
-[[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups],
-                                                const std::byte* planes, size_t step_bytes,
+/// broadcast of x; streams take turns.
+template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups, class Block>
+[[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups], const Block& w,
                                                 const int8_t* const (&x)[kTokens]) {
-  if constexpr (kStream) {
+  if constexpr (Block::kStream) {
 #pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) {
-      const std::byte* from = planes + static_cast<size_t>(g) * step_bytes;
-      fetch_stream<kFormat, kGroup>(from);
-      const Bytes codes = block_codes<kFormat, kGroup>(from);
+      const Bytes codes = w.template codes<kGroup>(g);
       for (int t = 0; t < kTokens; ++t) dots[g].template add<kGroup>(t, codes, x[t] + 4 * kStrip * kGroup);
     }
   } else {
     Bytes codes[kGroups];
-    for (int g = 0; g < kGroups; ++g) {
-      codes[g] = block_codes<kFormat, kGroup>(planes + static_cast<size_t>(g) * step_bytes);
-    }
+    for (int g = 0; g < kGroups; ++g) codes[g] = w.template codes<kGroup>(g);
     for (int t = 0; t < kTokens; ++t) {
       for (int g = 0; g < kGroups; ++g) {
         dots[g].template add<kGroup>(t, codes[g], x[t] + 4 * kStrip * kGroup);
       }
     }
   }
-  if constexpr (kGroup + 1 < kBlockValues / 4) {
-    add_k_groups<kStrip, kStream, kGroup + 1>(dots, planes, step_bytes, x);
-  }
+  if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
 }
 
 /// One product: what matmul() was called with.
@@ -210,24 +225,23 @@ struct BlockInput {
   const int8_t* values;
   int32_t sum, first;
   float scale;
-  int token;
+  int token;  // of the tile
 };
 
+/// That of the `nth` token from a place on.
 template <class Digit>
 [[gnu::always_inline]] inline BlockInput block_input(const QuantizedRows& x, const StripPlace& place,
-                                                     int block, int token) {
+                                                     int block, int nth, int token) {
   const QuantizedDigit& digit = Digit::of(x);
-  const int64_t one = place.one(block) + token;
-  return {digit.values + place.values(block) + int64_t{token} * 4, digit.sums[one], digit.firsts[one],
+  const int64_t one = place.one(block) + nth;
+  return {digit.values + place.values(block) + int64_t{nth} * 4, digit.sums[one], digit.firsts[one],
           x.scales[one] * Digit::kScale, token};
 }
 
 /// Adds the products of a block's weights with `x`, one after the other, to the sums of a tile: of group g
 /// and token t at acc[g * kTokens + t].
-template <PackedFormat kFormat, int kStrip, bool kStream, int kTokens, int kGroups, int kCount>
-[[gnu::always_inline]] inline void add_block(const Product& p, const TileGroups& groups, int block,
-                                             const BlockInput (&x)[kCount], F32* acc) {
-  const BlockPlace place = block_place(kFormat, static_cast<size_t>(block));
+template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, class Block, int kCount>
+[[gnu::always_inline]] inline void add_block(const Block& w, const BlockInput (&x)[kCount], F32* acc) {
   const int8_t* values[kCount];
   BlockSums sums[kCount];
   for (int i = 0; i < kCount; ++i) {
@@ -236,12 +250,10 @@ template <PackedFormat kFormat, int kStrip, bool kStream, int kTokens, int kGrou
   }
   BlockDots<kFormat, kCount> dots[kGroups];
   for (auto& group_dots : dots) group_dots.start(sums);
-  add_k_groups<kStrip, kStream>(dots, p.group(groups.first) + place.planes,
-                                static_cast<size_t>(groups.step) * p.w.group_bytes, values);
+  add_k_groups<kStrip>(dots, w, values);
 #pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
-    const std::byte* bytes = p.group(groups[g]);
-    const BlockScales scales = block_scales<kFormat>(bytes + place.halves, bytes + place.subs);
+    const BlockScales scales = w.scales(g);
     for (int i = 0; i < kCount; ++i) {
       const F32 scale_x = set1(x[i].scale);
       const F32 dot = to_float(dots[g].total(i, scales));
@@ -256,6 +268,14 @@ template <PackedFormat kFormat, int kStrip, bool kStream, int kTokens, int kGrou
   }
 }
 
+template <PackedFormat kFormat, bool kIsStream = false>
+[[gnu::always_inline]] inline PackedBlock<kFormat, kIsStream> packed_block(const Product& p,
+                                                                           const TileGroups& groups,
+                                                                           int block) {
+  return {p.group(groups.first), static_cast<size_t>(groups.step) * p.w.group_bytes,
+          block_place(kFormat, static_cast<size_t>(block))};
+}
+
 /// The fine digits of n tokens of a tile, kCount together while there are as many, then half as many: rare
 /// enough to be kept out of line.
 template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount>
@@ -263,8 +283,9 @@ template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount
                                 const StripPlace& place, const int* token, int n, F32* acc) {
   for (; n >= kCount; n -= kCount, token += kCount) {
     BlockInput x[kCount];
-    for (int i = 0; i < kCount; ++i) x[i] = block_input<FineDigit>(p.x.quantized, place, block, token[i]);
-    add_block<kFormat, kStrip, false, kTokens, kGroups>(p, groups, block, x, acc);
+    for (int i = 0; i < kCount; ++i)
+      x[i] = block_input<FineDigit>(p.x.quantized, place, block, token[i], token[i]);
+    add_block<kFormat, kStrip, kTokens, kGroups>(packed_block<kFormat>(p, groups, block), x, acc);
   }
   if constexpr (kCount > 1) {
     if (n > 0)
@@ -281,7 +302,8 @@ template <PackedFormat kFormat, int kGroups>
   static_assert(kGroups % kTogether == 0);
   const BlockInput x[2] = {coarse, fine};
   for (int g = 0; g < kGroups; g += kTogether) {
-    add_block<kFormat, 1, kStreamAhead != 0, 1, kTogether>(p, {groups[g], groups.step}, block, x, acc + g);
+    add_block<kFormat, 1, 1, kTogether>(
+        packed_block<kFormat, kStreamAhead != 0>(p, {groups[g], groups.step}, block), x, acc + g);
   }
 }
 
@@ -300,11 +322,13 @@ template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void add_token(const Product& p, const TileGroups& groups, int block,
                                              const StripPlace& place, F32* acc) {
   const QuantizedRows& x = p.x.quantized;
-  const BlockInput coarse[1] = {block_input<CoarseDigit>(x, place, block, 0)};
+  const BlockInput coarse[1] = {block_input<CoarseDigit>(x, place, block, 0, 0)};
   if (x.is_fine[place.one(block)] == 0) {
-    add_block<kFormat, 1, kStreamAhead != 0, 1, kGroups>(p, groups, block, coarse, acc);
+    add_block<kFormat, 1, 1, kGroups>(packed_block<kFormat, kStreamAhead != 0>(p, groups, block), coarse,
+                                      acc);
   } else {
-    add_both<kFormat, kGroups>(p, groups, block, coarse[0], block_input<FineDigit>(x, place, block, 0), acc);
+    add_both<kFormat, kGroups>(p, groups, block, coarse[0], block_input<FineDigit>(x, place, block, 0, 0),
+                               acc);
   }
 }
 
@@ -314,8 +338,8 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
                                               const StripPlace& place, F32* acc) {
   fetch_ahead<kGroups>(p, groups.first, block);
   BlockInput x[kTokens];
-  for (int t = 0; t < kTokens; ++t) x[t] = block_input<CoarseDigit>(p.x.quantized, place, block, t);
-  add_block<kFormat, kStrip, false, kTokens, kGroups>(p, groups, block, x, acc);
+  for (int t = 0; t < kTokens; ++t) x[t] = block_input<CoarseDigit>(p.x.quantized, place, block, t, t);
+  add_block<kFormat, kStrip, kTokens, kGroups>(packed_block<kFormat>(p, groups, block), x, acc);
   int fine[kTokens];
   int n_fine = 0;
   for (int t = 0; t < kTokens; ++t) {
@@ -439,11 +463,11 @@ void multiply(const Product& p, const Groups& groups) {
     multiply_floats<kFormat>(p, groups);
   } else {
     int token = 0;
-    if constexpr (kStripBias != 0) {
+    if constexpr (kHasStrips) {
       token = p.x.n_tokens / kStripTokens * kStripTokens;
       multiply_strips<kFormat>(p, groups, token);
     }
-    multiply_quantized<kFormat, kStripBias != 0 ? kStripTokens / 2 : kStripTokens>(p, groups, token);
+    multiply_quantized<kFormat, kHasStrips ? kStripTokens / 2 : kStripTokens>(p, groups, token);
   }
 }
 

@@ -18,7 +18,8 @@ constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 1;
 constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
-constexpr uint8_t kStripBias = 0;   // of the integers of whole strips; 0: nothing special about them
+constexpr bool kHasStrips = false;  // whether the level multiplies whole strips itself, in strips.inl
+constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
 constexpr int kAttentionHeads = 1;  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 1; }  // of a tile
 
