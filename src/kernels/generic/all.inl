@@ -5,6 +5,7 @@ namespace {
 // clang-format off
 #include "kernels/generic/math.inl"
 #include "kernels/generic/vector_ops.inl"
+#include "kernels/generic/blocks.inl"
 #include "kernels/generic/matmul.inl"
 #include "kernels/generic/quantize.inl"
 #include "kernels/generic/attention.inl"
