@@ -273,9 +273,10 @@ inline void mix_columns(const SpanOfHeads<kType, kHeads>& s, const float (*weigh
   for (; column < end; column += kLanes) value_tile<1>(s, weights, column, finish);
 }
 
-/// kQ8_0: by blocks of columns, each with the weights of a head times the scales of its values.
+/// kQ8_0: by blocks of columns, each with the weights of a head times the scales of its values. Out of line,
+/// for GCC spilled factors where it had the tiles of all numbers of heads in one function.
 template <KvType kType, int kHeads, typename Finish>
-inline void mix_values(const SpanOfHeads<kType, kHeads>& s, const Finish& finish) {
+[[gnu::noinline]] void mix_values(const SpanOfHeads<kType, kHeads>& s, const Finish& finish) {
   constexpr int kVectors = attention_vectors(kHeads);
   if constexpr (kType != KvType::kQ8_0) {
     mix_columns<kVectors>(s, s.scores, 0, s.task.head_dim, finish);
