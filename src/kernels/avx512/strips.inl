@@ -31,19 +31,6 @@ class UnpackedBlock {
   BlockScales scales_[kGroups];
 };
 
-/// Adds the products of a block with n fine digits, kCount together while there are as many, then half as
-/// many.
-template <PackedFormat kFormat, int kGroups, int kCount = kDotTokens>
-[[gnu::always_inline]] inline void add_fine_digits(const UnpackedBlock<kFormat, kGroups>& w,
-                                                   const BlockInput* x, int n, F32* acc) {
-  for (; n >= kCount; n -= kCount, x += kCount) {
-    BlockInput together[kCount];
-    for (int i = 0; i < kCount; ++i) together[i] = x[i];
-    add_block<kFormat, kStripTokens, kTogether, kGroups>(w, together, acc);
-  }
-  if constexpr (kCount > 1) add_fine_digits<kFormat, kGroups, kCount / 2>(w, x, n, acc);
-}
-
 /// n_tokens tokens from `token` on, at most kTogether. The fine digits of a block follow the coarse ones of
 /// all tokens.
 template <PackedFormat kFormat, int kGroups>
@@ -74,7 +61,8 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
         fine[n_fine++] = block_input<FineDigit>(x, place, block, t, strip + t);
       }
     }
-    add_fine_digits(w, fine, n_fine, acc);
+    add_inputs<kFormat, kStripTokens, kTogether, kGroups, kDotTokens>(
+        w, 0, n_fine, [&](int i) { return fine[i]; }, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < n_tokens; ++t) p.store(groups[g], token + t, acc[g * kTogether + t]);

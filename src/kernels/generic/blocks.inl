@@ -164,6 +164,7 @@ template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGr
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
 }
+
 /// One digit of the activations and what its scale is multiplied by.
 struct CoarseDigit {
   static const QuantizedDigit& of(const QuantizedRows& x) { return x.coarse; }
@@ -196,13 +197,17 @@ struct BlockInput {
 };
 
 /// That of the `nth` token from a place on.
+[[gnu::always_inline]] inline BlockInput block_input(const QuantizedDigit& digit, float scale,
+                                                     const StripPlace& place, int block, int nth, int token) {
+  const int64_t one = place.one(block) + nth;
+  return {digit.values + place.values(block) + int64_t{nth} * 4, digit.sums[one], digit.firsts[one], scale,
+          token};
+}
 template <class Digit>
 [[gnu::always_inline]] inline BlockInput block_input(const QuantizedRows& x, const StripPlace& place,
                                                      int block, int nth, int token) {
-  const QuantizedDigit& digit = Digit::of(x);
-  const int64_t one = place.one(block) + nth;
-  return {digit.values + place.values(block) + int64_t{nth} * 4, digit.sums[one], digit.firsts[one],
-          x.scales[one] * Digit::kScale, token};
+  return block_input(Digit::of(x), x.scales[place.one(block) + nth] * Digit::kScale, place, block, nth,
+                     token);
 }
 
 /// Adds the products of a block's weights with `x`, one after the other, to the sums of a tile: of group g
@@ -232,5 +237,19 @@ template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, class Bloc
         a = fma(scales.scale * scale_x, dot, a);
       }
     }
+  }
+}
+
+/// The same of input(i) for i in [begin, end), kCount together while there are as many, then half as many.
+template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount, class Block, typename Input>
+[[gnu::always_inline]] inline void add_inputs(const Block& w, int begin, int end, const Input& input,
+                                              F32* acc) {
+  for (; begin + kCount <= end; begin += kCount) {
+    BlockInput x[kCount];
+    for (int i = 0; i < kCount; ++i) x[i] = input(begin + i);
+    add_block<kFormat, kStrip, kTokens, kGroups>(w, x, acc);
+  }
+  if constexpr (kCount > 1) {
+    add_inputs<kFormat, kStrip, kTokens, kGroups, kCount / 2>(w, begin, end, input, acc);
   }
 }

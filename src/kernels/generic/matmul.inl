@@ -32,6 +32,7 @@ constexpr bool kBreakOrder = true;
 #else
 constexpr bool kBreakOrder = false;
 #endif
+
 /// Block `block` of a tile's groups.
 template <PackedFormat kFormat, bool kIsStream = false>
 [[gnu::always_inline]] inline PackedBlock<kFormat, kIsStream> packed_block(const Product& p,
@@ -41,21 +42,16 @@ template <PackedFormat kFormat, bool kIsStream = false>
           block_place(kFormat, static_cast<size_t>(block))};
 }
 
-/// The fine digits of n tokens of a tile, kCount together while there are as many, then half as many: rare
-/// enough to be kept out of line.
-template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount>
+/// The fine digits of n tokens of a tile: rare enough to be kept out of line.
+template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups>
 [[gnu::noinline]] void add_fine(const Product& p, const TileGroups& groups, int block,
                                 const StripPlace& place, const int* token, int n, F32* acc) {
-  for (; n >= kCount; n -= kCount, token += kCount) {
-    BlockInput x[kCount];
-    for (int i = 0; i < kCount; ++i)
-      x[i] = block_input<FineDigit>(p.x.quantized, place, block, token[i], token[i]);
-    add_block<kFormat, kStrip, kTokens, kGroups>(packed_block<kFormat>(p, groups, block), x, acc);
-  }
-  if constexpr (kCount > 1) {
-    if (n > 0)
-      add_fine<kFormat, kStrip, kTokens, kGroups, kCount / 2>(p, groups, block, place, token, n, acc);
-  }
+  constexpr int kTogether = kTokens < 4 ? kTokens : 4;
+  const auto input = [&](int i) {
+    return block_input<FineDigit>(p.x.quantized, place, block, token[i], token[i]);
+  };
+  add_inputs<kFormat, kStrip, kTokens, kGroups, kTogether>(packed_block<kFormat>(p, groups, block), 0, n,
+                                                           input, acc);
 }
 
 /// Both digits of a tile's only token, in one pass through the codes; two groups together, for more of them
@@ -110,9 +106,7 @@ template <PackedFormat kFormat, int kGroups>
   for (int i = 0; i < n_blocks; i += 1 - fine) {
     const int block = kBreakOrder ? n_blocks - 1 - i : i;
     const int64_t one = place.one(block);
-    const QuantizedDigit& digit = digits[fine];
-    const BlockInput input[1] = {{digit.values + place.values(block), digit.sums[one], digit.firsts[one],
-                                  x.scales[one] * scales[fine], 0}};
+    const BlockInput input[1] = {block_input(digits[fine], x.scales[one] * scales[fine], place, block, 0, 0)};
     add_block<kFormat, 1, 1, kGroups>(packed_block<kFormat, kStreamAhead != 0>(p, groups, block), input, acc);
     fine = x.is_fine[one] & (1 - fine);
   }
@@ -132,10 +126,7 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
     fine[n_fine] = t;
     n_fine += p.x.quantized.is_fine[place.one(block) + t];
   }
-  constexpr int kTogether = kTokens < 4 ? kTokens : 4;
-  if (n_fine != 0) {
-    add_fine<kFormat, kStrip, kTokens, kGroups, kTogether>(p, groups, block, place, fine, n_fine, acc);
-  }
+  if (n_fine != 0) add_fine<kFormat, kStrip, kTokens, kGroups>(p, groups, block, place, fine, n_fine, acc);
 }
 
 /// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
