@@ -3,6 +3,9 @@
 #include <vector>
 
 namespace pellucid::model {
+namespace {
+constexpr int kTileRows = 64;  // at most: those whose sums stay in the first cache
+}
 
 Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
              std::initializer_list<Product> products)
@@ -15,25 +18,39 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
     constexpr int kTokens = kernels::kStripTokens;
     pass.pool.run((n_rows + kTokens - 1) / kTokens, [&](int strip, int) {
       const int t = strip * kTokens;
-      pass.kernels().quantize(row(x, t, n_cols), std::min(kTokens, n_rows - t), n_cols,
-                              pass.s.quantized.rows().from(t, n_cols));
+      pass.kernels().quantize(row(x, t, n_cols), std::min(kTokens, n_rows - t), n_cols, shared_rows(t));
     });
   }
 }
 
+/// Those of a tile lie where the widest input would have them: what a worker wrote stays its own when the
+/// next input is wider.
+kernels::QuantizedRows Input::shared_rows(int row) const {
+  const int in_tile = row % tile_rows(n_rows_);
+  return pass_.s.quantized.rows().from(row - in_tile, pass_.s.widest_input()).from(in_tile, n_cols_);
+}
+
 kernels::Activations Input::rows(int first, int n_rows, int worker) const {
-  kernels::QuantizedRows quantized = pass_.s.quantized.rows();
+  kernels::QuantizedRows quantized = shared_rows(first);
   if (private_id_ != 0) {
     PrivateRows& own = pass_.s.private_rows[static_cast<size_t>(worker)];
     quantized = own.rows.rows();
     if (own.id != private_id_) pass_.kernels().quantize(x_, n_rows_, n_cols_, quantized);
     own.id = private_id_;
+    quantized = quantized.from(first, n_cols_);
   }
-  return {row(x_, first, n_cols_), quantized.from(first, n_cols_), n_rows, n_cols_};
+  return {row(x_, first, n_cols_), quantized, n_rows, n_cols_};
+}
+
+int tile_rows(int n_rows) {
+  constexpr int kStrip = kernels::kStripTokens;
+  if (n_rows < 2 * kStrip) return 2 * kStrip;
+  const int n_tiles = (n_rows + 2 * kTileRows - 1) / (2 * kTileRows) * 2;
+  return (n_rows + n_tiles * kStrip - 1) / (n_tiles * kStrip) * kStrip;
 }
 
 Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
-    : n_rows_(n_rows), row_tiles_((n_rows + kRows - 1) / kRows) {
+    : n_rows_(n_rows), rows_(tile_rows(n_rows)), row_tiles_((n_rows + rows_ - 1) / rows_) {
   // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
   const int n_groups = matrix.n_groups();
   const int n_runs = n_rows == 1 ? streams : 1;
@@ -47,15 +64,14 @@ Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
   rest_tiles_ = tiles_of(rest_.end - rest_.begin, groups_ * n_runs);
 }
 
-Tile Tiles::operator[](int i) const {
-  const int index = i / row_tiles_;
-  const int first_row = i % row_tiles_ * kRows;
-  const bool of_runs = index < run_tiles_;
+Tile Tiles::at(int row_tile, int group_tile) const {
+  const int first_row = row_tile * rows_;
+  const bool of_runs = group_tile < run_tiles_;
   kernels::Groups groups = of_runs ? runs_ : rest_;
   const int step = of_runs ? groups_ : groups_ * runs_.n_runs;
-  groups.begin += (of_runs ? index : index - run_tiles_) * step;
+  groups.begin += (of_runs ? group_tile : group_tile - run_tiles_) * step;
   groups.end = std::min(groups.begin + step, groups.end);
-  return {groups, first_row, std::min(n_rows_, first_row + kRows)};
+  return {groups, first_row, std::min(n_rows_, first_row + rows_)};
 }
 
 Tiles tiles(const Pass& p, const Product& product, int n_rows) {
@@ -72,12 +88,16 @@ void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
               std::initializer_list<Product> products) {
   const Input input(p, x, n_rows, n_cols, products);
   std::vector<Tiles> its;  // of each product
-  int n_tasks = 0;
-  for (const Product& product : products) n_tasks += its.emplace_back(tiles(p, product, n_rows)).size();
-  p.pool.run(n_tasks, [&](int task, int worker) {
+  int group_tiles = 0;
+  for (const Product& product : products) {
+    group_tiles += its.emplace_back(tiles(p, product, n_rows)).group_tiles();
+  }
+  p.pool.run(group_tiles * its.front().row_tiles(), [&](int task, int worker) {
+    const int row_tile = task / group_tiles;
+    int group_tile = task % group_tiles;
     size_t i = 0;
-    for (; task >= its[i].size(); ++i) task -= its[i].size();
-    multiply(p, input, products.begin()[i], its[i][task], worker);
+    for (; group_tile >= its[i].group_tiles(); ++i) group_tile -= its[i].group_tiles();
+    multiply(p, input, products.begin()[i], its[i].at(row_tile, group_tile), worker);
   });
 }
 

@@ -25,6 +25,8 @@ class Input {
   [[nodiscard]] kernels::Activations rows(int row, int n_rows, int worker) const;
 
  private:
+  [[nodiscard]] kernels::QuantizedRows shared_rows(int row) const;
+
   const Pass& pass_;
   const float* x_;
   int n_rows_;
@@ -39,20 +41,28 @@ struct Tile {
   int row_end = 0;
 };
 
+/// Rows of a tile of a batch of n_rows: whole strips. Many rows are an even number of tiles, for two threads
+/// are the fewest that share them.
+int tile_rows(int n_rows);
+
 /// The tiles that together are all groups of a matrix and all rows of a batch. How they are cut never depends
-/// on the number of threads. Those of the same groups follow each other, so that weights come from memory
-/// once; those of one row take their groups from `streams` runs, each of which the next tile goes on with.
+/// on the number of threads. Those of the same rows follow each other: a worker that begins with a part of
+/// all tasks keeps its rows in its own cache from one product to the next, which costs less than what it
+/// saves to read weights once. Those of one row take their groups from `streams` runs, each of which the next
+/// tile goes on with.
 class Tiles {
  public:
   Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams);
 
-  [[nodiscard]] int size() const { return (run_tiles_ + rest_tiles_) * row_tiles_; }
-  [[nodiscard]] Tile operator[](int i) const;
+  [[nodiscard]] int size() const { return row_tiles_ * group_tiles(); }
+  [[nodiscard]] int row_tiles() const { return row_tiles_; }
+  [[nodiscard]] int group_tiles() const { return run_tiles_ + rest_tiles_; }  // of the same rows
+  [[nodiscard]] Tile at(int row_tile, int group_tile) const;
+  [[nodiscard]] Tile operator[](int i) const { return at(i / group_tiles(), i % group_tiles()); }
 
  private:
-  static constexpr int kRows = 64;  // of whole strips
-
   int n_rows_;
+  int rows_;  // of a tile
   int row_tiles_;
   int groups_;            // of each run that a tile takes
   int run_tiles_;         // of the same rows

@@ -5,7 +5,10 @@
 namespace pellucid::model {
 namespace {
 size_t area(int rows, int cols) { return static_cast<size_t>(rows) * static_cast<size_t>(cols); }
-int widest(const ArchSpec& spec) { return std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff}); }
+int widest(const ArchSpec& spec) {
+  const int n = std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff});
+  return (n + kernels::kBlockValues - 1) / kernels::kBlockValues * kernels::kBlockValues;
+}
 }  // namespace
 
 size_t Scratch::float_bytes_of_token(const ArchSpec& spec) {
@@ -27,11 +30,11 @@ Scratch::Scratch(const ArchSpec& spec, int tokens)
       sin(area(tokens, spec.rope.n_rot)),
       quantized(static_cast<size_t>(tokens), static_cast<size_t>(widest(spec))),
       parts(area(tokens, spec.attention.n_heads)),
-      widest_(widest(spec)) {}
+      widest_input_(widest(spec)) {}
 
 uint64_t Scratch::new_private_rows(int n_workers) {
   while (private_rows.size() < static_cast<size_t>(n_workers)) {
-    private_rows.push_back({kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_)), 0});
+    private_rows.push_back({kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_input_)), 0});
   }
   return ++last_id_;
 }

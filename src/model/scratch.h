@@ -45,13 +45,15 @@ struct Scratch {
   std::vector<double> frequencies;                   // [n_rot / 2], made at the first pass
   std::vector<double> local_frequencies;
 
+  /// Columns of the widest input of a product, whole blocks.
+  [[nodiscard]] int widest_input() const { return widest_input_; }
   /// Has private rows for so many workers, and gives the id of those to come; never 0.
   uint64_t new_private_rows(int n_workers);
   /// Makes room for the spans of one token's attention.
   void reserve_spans(int n_spans, int n_heads, int head_dim);
 
  private:
-  int widest_;  // input of a product
+  int widest_input_;
   uint64_t last_id_ = 0;
 };
 

@@ -12,7 +12,7 @@ namespace {
 TEST(Tiles, AreAllGroupsAndRowsOnce) {
   for (const int streams : {1, 4}) {
     for (const int n_groups : {1, 3, 4, 12, 36, 96, 128, 352, 3072}) {
-      for (const int n_rows : {1, 2, 7, 8, 64, 65, 512}) {
+      for (const int n_rows : {1, 2, 7, 8, 15, 16, 17, 64, 65, 130, 300, 512}) {
         kernels::PackedMatrix matrix;
         matrix.n_rows = n_groups * kernels::kLanes;
         matrix.group_bytes = 5760;
