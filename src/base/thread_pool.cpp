@@ -47,9 +47,8 @@ ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(n_t
 }
 
 ThreadPool::~ThreadPool() {
-  stop_.store(true, std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
+  stop_.store(true, std::memory_order_release);
+  wake();
   for (std::thread& thread : workers_) thread.join();
 }
 
@@ -58,8 +57,8 @@ void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
     for (int index = 0; index < n_tasks; ++index) invoke(task, index, 0);
     return;
   }
-  done_.store(0, std::memory_order_relaxed);
-  const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
+  const uint32_t all = all_ += static_cast<uint32_t>(n_tasks);
+  const uint32_t round = ++round_;
   const auto first_of = [&](int worker) { return static_cast<int>(int64_t{n_tasks} * worker / size()); };
   for (int worker = size() - 1; worker >= 0; --worker) {
     Share& share = shares_[static_cast<size_t>(worker)];
@@ -67,15 +66,21 @@ void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
     share.task = task;
     share.left.store(range(round, first_of(worker), first_of(worker + 1)), std::memory_order_release);
   }
-  round_.store(round, std::memory_order_release);
-  round_.notify_all();
+  // Who falls asleep counts itself, then looks at its share once more. Of two changes of the count one comes
+  // first: either the sleeper is seen here, or it sees what was shared out.
+  if (n_asleep_.fetch_add(0, std::memory_order_acq_rel) != 0) wake();
   work(0);
-  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n_tasks; };
+  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == all; };
   if (spin_until(all_done)) return;
-  for (int done = done_.load(std::memory_order_acquire); done != n_tasks;
+  for (uint32_t done = done_.load(std::memory_order_acquire); done != all;
        done = done_.load(std::memory_order_acquire)) {
     done_.wait(done, std::memory_order_acquire);
   }
+}
+
+void ThreadPool::wake() {
+  wake_.fetch_add(1, std::memory_order_acq_rel);
+  wake_.notify_all();
 }
 
 /// The index of a task that is now ours, or -1 where the share has none left. Owners take from the front,
@@ -92,7 +97,7 @@ int ThreadPool::claim(Share& share, bool is_own) {
 }
 
 void ThreadPool::work(int worker) {
-  int n_done = 0;
+  uint32_t n_done = 0;
   for (int i = 0; i < size(); ++i) {
     Share& share = shares_[static_cast<size_t>((worker + i) % size())];
     for (int index = claim(share, i == 0); index >= 0; index = claim(share, i == 0)) {
@@ -107,15 +112,15 @@ void ThreadPool::work(int worker) {
 
 void ThreadPool::worker_loop(int worker) {
   const Share& own = shares_[static_cast<size_t>(worker)];
-  for (;;) {
-    // The look at stop_ comes after the one at round_: who sees the last round, in which nobody wakes a
-    // sleeper, sees that it is the last.
-    const uint32_t seen = round_.load(std::memory_order_acquire);
-    if (stop_.load(std::memory_order_relaxed)) return;
+  while (!stop_.load(std::memory_order_acquire)) {
     const uint64_t own_round = round_of(own.left.load(std::memory_order_relaxed));
     work(worker);
     const auto changed = [&] { return round_of(own.left.load(std::memory_order_acquire)) != own_round; };
-    if (!spin_until(changed)) round_.wait(seen, std::memory_order_acquire);
+    if (spin_until(changed)) continue;
+    const uint32_t seen = wake_.load(std::memory_order_acquire);
+    n_asleep_.fetch_add(1, std::memory_order_acq_rel);
+    if (!changed() && !stop_.load(std::memory_order_acquire)) wake_.wait(seen, std::memory_order_acquire);
+    n_asleep_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 

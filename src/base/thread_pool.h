@@ -45,14 +45,20 @@ class ThreadPool {
   };
 
   void run_erased(int n_tasks, Invoke invoke, const void* task);
+  void wake();
   int claim(Share& share, bool is_own);
   void work(int worker);
   void worker_loop(int worker);
 
   std::vector<Share> shares_;  // one a worker
   std::vector<std::thread> workers_;
-  alignas(64) std::atomic<int> done_{0};        // tasks of this round that have ended
-  alignas(64) std::atomic<uint32_t> round_{0};  // what idle workers sleep on
+  // The caller's own.
+  uint32_t round_ = 0;
+  uint32_t all_ = 0;  // tasks of all rounds
+  alignas(64) std::atomic<uint32_t> done_{0};  // of them, those that have ended
+  // Written when a worker falls asleep or is woken, so that else each processor has them in its own cache.
+  alignas(64) std::atomic<uint32_t> wake_{0};  // what idle workers sleep on
+  std::atomic<int> n_asleep_{0};
   std::atomic<bool> stop_{false};
 };
 
