@@ -54,7 +54,7 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   // The caller's own.
   uint32_t round_ = 0;
-  uint32_t all_ = 0;  // tasks of all rounds
+  uint32_t all_ = 0;                           // tasks of all rounds
   alignas(64) std::atomic<uint32_t> done_{0};  // of them, those that have ended
   // Written when a worker falls asleep or is woken, so that else each processor has them in its own cache.
   alignas(64) std::atomic<uint32_t> wake_{0};  // what idle workers sleep on

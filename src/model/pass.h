@@ -19,6 +19,7 @@ struct Pass {
   Scratch& s;
   ThreadPool& pool;
   const Tap& tap;
+  bool are_strangers;  // no two tokens are of one sequence
 
   [[nodiscard]] const ArchSpec& spec() const { return model.spec; }
   [[nodiscard]] const kernels::KernelTable& kernels() const { return *model.kernels; }

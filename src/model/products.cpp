@@ -2,25 +2,41 @@
 
 #include <vector>
 
+#include "model/row_ops.h"
+
 namespace pellucid::model {
 namespace {
 constexpr int kTileRows = 64;  // at most: those whose sums stay in the first cache
 }
 
 Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
-             std::initializer_list<Product> products)
-    : pass_(pass), x_(x), n_rows_(n_rows), n_cols_(n_cols) {
-  const bool quantized = std::any_of(products.begin(), products.end(),
-                                     [](const Product& product) { return product.weight.wants_quantized(); });
-  if (quantized && n_rows < kFewRows) {
-    private_id_ = pass.s.new_private_rows(pass.pool.size());
-  } else if (quantized) {
-    constexpr int kTokens = kernels::kStripTokens;
-    pass.pool.run((n_rows + kTokens - 1) / kTokens, [&](int strip, int) {
-      const int t = strip * kTokens;
-      pass.kernels().quantize(row(x, t, n_cols), std::min(kTokens, n_rows - t), n_cols, shared_rows(t));
-    });
+             std::initializer_list<Product> products, const Norm* norm)
+    : pass_(pass), x_(x), n_rows_(n_rows), n_cols_(n_cols), norm_(norm) {
+  quantized_ = std::any_of(products.begin(), products.end(),
+                           [](const Product& product) { return product.weight.wants_quantized(); });
+  if (!quantized_ && norm == nullptr) return;
+  if (n_rows < kFewRows) {
+    private_id_ = pass.s.new_private_id();
+    return;
   }
+  constexpr int kRows = kernels::kStripTokens;
+  pass.pool.run((n_rows + kRows - 1) / kRows, [&](int strip, int) {
+    const int begin = strip * kRows;
+    make(begin, std::min(begin + kRows, n_rows), row(pass.s.h.data(), begin, n_cols), shared_rows(begin));
+  });
+  if (norm != nullptr) x_ = pass.s.h.data();
+}
+
+const float* Input::make(int begin, int end, float* floats, const kernels::QuantizedRows& quantized) const {
+  const float* x = row(x_, begin, n_cols_);
+  if (norm_ != nullptr) {
+    for (int t = 0; t < end - begin; ++t) {
+      normalize(pass_, *norm_, row(x, t, n_cols_), n_cols_, row(floats, t, n_cols_));
+    }
+    x = floats;
+  }
+  if (quantized_) pass_.kernels().quantize(x, end - begin, n_cols_, quantized);
+  return x;
 }
 
 /// Those of a tile lie where the widest input would have them: what a worker wrote stays its own when the
@@ -31,15 +47,13 @@ kernels::QuantizedRows Input::shared_rows(int row) const {
 }
 
 kernels::Activations Input::rows(int first, int n_rows, int worker) const {
-  kernels::QuantizedRows quantized = shared_rows(first);
-  if (private_id_ != 0) {
-    PrivateRows& own = pass_.s.private_rows[static_cast<size_t>(worker)];
-    quantized = own.rows.rows();
-    if (own.id != private_id_) pass_.kernels().quantize(x_, n_rows_, n_cols_, quantized);
-    own.id = private_id_;
-    quantized = quantized.from(first, n_cols_);
-  }
-  return {row(x_, first, n_cols_), quantized, n_rows, n_cols_};
+  if (private_id_ == 0) return {row(x_, first, n_cols_), shared_rows(first), n_rows, n_cols_};
+  PrivateRows& own = pass_.s.private_rows[static_cast<size_t>(worker)];
+  const kernels::QuantizedRows quantized = own.quantized.rows();
+  if (own.id != private_id_) make(0, n_rows_, own.floats.data(), quantized);
+  own.id = private_id_;
+  const float* floats = norm_ != nullptr ? own.floats.data() : x_;
+  return {row(floats, first, n_cols_), quantized.from(first, n_cols_), n_rows, n_cols_};
 }
 
 int tile_rows(int n_rows) {
@@ -84,9 +98,7 @@ void multiply(const Pass& p, const Input& input, const Product& product, const T
                      row(product.y, tile.row_begin, n), n, tile.groups);
 }
 
-void multiply(const Pass& p, const float* x, int n_rows, int n_cols,
-              std::initializer_list<Product> products) {
-  const Input input(p, x, n_rows, n_cols, products);
+void multiply(const Pass& p, const Input& input, int n_rows, std::initializer_list<Product> products) {
   std::vector<Tiles> its;  // of each product
   int group_tiles = 0;
   for (const Product& product : products) {

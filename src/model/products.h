@@ -15,22 +15,28 @@ struct Product {
   float* y;
 };
 
-/// The activations x [n_rows, n_cols] that `products` read, in the form that their matrices want.
+/// The activations that `products` read, in the form that their matrices want: x [n_rows, n_cols], normalised
+/// by `norm` where there is one (n_cols is n_embd then).
 class Input {
  public:
-  Input(const Pass& pass, const float* x, int n_rows, int n_cols, std::initializer_list<Product> products);
+  Input(const Pass& pass, const float* x, int n_rows, int n_cols, std::initializer_list<Product> products,
+        const Norm* norm = nullptr);
 
-  /// Rows from `row` on, as worker `worker` reads them. Few rows are quantised by each worker for itself,
-  /// when it first asks: sooner done than passed from one processor's cache to another's.
+  /// Rows from `row` on, as worker `worker` reads them. Each worker makes few rows for itself, when it first
+  /// asks.
   [[nodiscard]] kernels::Activations rows(int row, int n_rows, int worker) const;
 
  private:
   [[nodiscard]] kernels::QuantizedRows shared_rows(int row) const;
+  /// Makes rows [begin, end) of `floats` and `quantized`, which begin with row `begin`; gives the floats.
+  const float* make(int begin, int end, float* floats, const kernels::QuantizedRows& quantized) const;
 
   const Pass& pass_;
   const float* x_;
   int n_rows_;
   int n_cols_;
+  const Norm* norm_;
+  bool quantized_;
   uint64_t private_id_ = 0;  // 0: all workers read the same
 };
 
@@ -77,7 +83,7 @@ Tiles tiles(const Pass& p, const Product& product, int n_rows);
 /// A tile of it.
 void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker);
 
-/// Several products of the same activations `x` [n_rows, n_cols], in one parallel region.
-void multiply(const Pass& p, const float* x, int n_rows, int n_cols, std::initializer_list<Product> products);
+/// Several products of the same activations, in one parallel region.
+void multiply(const Pass& p, const Input& input, int n_rows, std::initializer_list<Product> products);
 
 }  // namespace pellucid::model

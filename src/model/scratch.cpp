@@ -30,13 +30,16 @@ Scratch::Scratch(const ArchSpec& spec, int tokens)
       sin(area(tokens, spec.rope.n_rot)),
       quantized(static_cast<size_t>(tokens), static_cast<size_t>(widest(spec))),
       parts(area(tokens, spec.attention.n_heads)),
+      n_embd_(spec.n_embd),
+      q_width_(spec.q_width()),
       widest_input_(widest(spec)) {}
 
-uint64_t Scratch::new_private_rows(int n_workers) {
+void Scratch::reserve_workers(int n_workers) {
   while (private_rows.size() < static_cast<size_t>(n_workers)) {
-    private_rows.push_back({kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_input_)), 0});
+    private_rows.push_back({AlignedBuffer<float>(area(kFewRows, n_embd_)),
+                            kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_input_)), 0,
+                            AlignedBuffer<float>(static_cast<size_t>(q_width_))});
   }
-  return ++last_id_;
 }
 
 void Scratch::reserve_spans(int n_spans, int n_heads, int head_dim) {

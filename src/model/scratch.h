@@ -13,10 +13,12 @@ namespace pellucid::model {
 /// Batches of fewer rows than this are too small for their rows to be spread over threads.
 inline constexpr int kFewRows = 8;
 
-/// Few rows of quantised activations, of one worker.
+/// What a worker makes for itself of few rows: sooner made by each than passed between processors.
 struct alignas(64) PrivateRows {
-  kernels::QuantizedBuffer rows;
-  uint64_t id = 0;  // of what they hold
+  AlignedBuffer<float> floats;  // [kFewRows, n_embd]: normalised
+  kernels::QuantizedBuffer quantized;
+  uint64_t id = 0;               // of what the two hold
+  AlignedBuffer<float> queries;  // the heads of a kv head
 };
 
 /// Rows are batch tokens. Not shared between concurrent passes.
@@ -47,12 +49,16 @@ struct Scratch {
 
   /// Columns of the widest input of a product, whole blocks.
   [[nodiscard]] int widest_input() const { return widest_input_; }
-  /// Has private rows for so many workers, and gives the id of those to come; never 0.
-  uint64_t new_private_rows(int n_workers);
+  /// Has private rows for so many workers.
+  void reserve_workers(int n_workers);
+  /// The id of private rows to come; never 0.
+  uint64_t new_private_id() { return ++last_id_; }
   /// Makes room for the spans of one token's attention.
   void reserve_spans(int n_spans, int n_heads, int head_dim);
 
  private:
+  int n_embd_;
+  int q_width_;
   int widest_input_;
   uint64_t last_id_ = 0;
 };

@@ -1,0 +1,210 @@
+#include "model/attention.h"
+
+#include <algorithm>
+
+#include "model/row_ops.h"
+
+namespace pellucid::model {
+namespace {
+
+constexpr int kMinValuesToShare = 1 << 15;  // to be joined: fewer are joined before another thread wakes
+constexpr int kTasksPerThread = 4;          // of attention, at least: they differ in size
+
+/// A layer of a pass, as its attention sees it.
+struct Layer {
+  const Pass& p;
+  const LayerWeights& w;
+  int index;
+
+  [[nodiscard]] const AttentionSpec& spec() const { return p.spec().attention; }
+  [[nodiscard]] int heads_of_kv() const { return spec().n_heads / spec().n_kv_heads; }
+  [[nodiscard]] const BatchToken& token(int t) const { return p.batch.tokens[static_cast<size_t>(t)]; }
+};
+
+/// Bias, per-head norm and rotation of n heads of a row of q or k, `first` the first of them; x are their
+/// values.
+void finish_heads(const Layer& l, const Linear& linear, const Norm& head_norm, int t, int first, int n,
+                  float* x) {
+  const Pass& p = l.p;
+  const int head_dim = l.spec().head_dim;
+  add_bias(p, linear, first * head_dim, n * head_dim, x);
+  if (l.spec().qk_norm == QkNorm::kPerHead) {
+    for (int head = 0; head < n; ++head) {
+      float* values = row(x, head, head_dim);
+      normalize(p, head_norm, values, head_dim, values);
+    }
+  }
+  const RopeSpec& rope = p.spec().rope;
+  if (rope.n_rot == 0) return;
+  const int offset = (p.spec().is_local(l.index) ? p.s.max_tokens : 0) + t;
+  p.kernels().rope(x, n, head_dim, rope.n_rot, row(p.s.cos.data(), offset, rope.n_rot / 2),
+                   row(p.s.sin.data(), offset, rope.n_rot / 2), rope.pairing);
+}
+
+/// The query heads of token t that share a kv head.
+void finish_queries(const Layer& l, int t, int kv_head, float* q) {
+  finish_heads(l, l.w.attn_q, l.w.attn_q_norm, t, kv_head * l.heads_of_kv(), l.heads_of_kv(), q);
+}
+
+float* queries(const Layer& l, int t, int kv_head) {
+  return row(row(l.p.s.q.data(), t, l.p.spec().q_width()), kv_head * l.heads_of_kv(), l.spec().head_dim);
+}
+
+/// Finishes the key and value of token t and puts them into its cache.
+void store(const Layer& l, int t, int kv_head) {
+  const Pass& p = l.p;
+  const int head_dim = l.spec().head_dim;
+  float* k = row(row(p.s.k.data(), t, p.spec().kv_width()), kv_head, head_dim);
+  float* v = row(row(p.s.v.data(), t, p.spec().kv_width()), kv_head, head_dim);
+  finish_heads(l, l.w.attn_k, l.w.attn_k_norm, t, kv_head, 1, k);
+  add_bias(p, l.w.attn_v, kv_head * head_dim, head_dim, v);
+  const BatchToken& token = l.token(t);
+  p.kernels().store_kv(k, v, head_dim, token.cache->type(), token.position % kernels::kPagePositions,
+                       token.cache->pages(l.index, kv_head)[token.position / kernels::kPagePositions]);
+}
+
+/// All heads of all tokens: before tokens that read what others store.
+void finish(const Layer& l) {
+  const int n_kv_heads = l.spec().n_kv_heads;
+  l.p.pool.run(l.p.n_tokens() * n_kv_heads, [&](int task, int) {
+    const int t = task / n_kv_heads;
+    const int kv_head = task % n_kv_heads;
+    finish_queries(l, t, kv_head, queries(l, t, kv_head));
+    store(l, t, kv_head);
+  });
+  l.p.watch("Qcur", l.index, l.p.s.q.data(), l.p.n_tokens(), l.p.spec().q_width());
+  l.p.watch("Kcur", l.index, l.p.s.k.data(), l.p.n_tokens(), l.p.spec().kv_width());
+  l.p.watch("Vcur", l.index, l.p.s.v.data(), l.p.n_tokens(), l.p.spec().kv_width());
+}
+
+/// Positions that a token sees in a layer, and the spans of attention they touch.
+struct Visible {
+  int begin, end;
+
+  [[nodiscard]] int first_span() const { return begin / kernels::kSpanPositions; }
+  [[nodiscard]] int n_spans() const { return (end - 1) / kernels::kSpanPositions - first_span() + 1; }
+  /// The part of it in its span `index`.
+  [[nodiscard]] Visible span(int index) const {
+    const int start = (first_span() + index) * kernels::kSpanPositions;
+    return {std::max(begin, start), std::min(end, start + kernels::kSpanPositions)};
+  }
+};
+
+Visible visible(const Layer& l, int t) {
+  const int position = l.token(t).position;
+  return {l.p.spec().is_local(l.index) ? std::max(0, position + 1 - l.spec().window) : 0, position + 1};
+}
+
+/// The heads of a token that share a kv head, over some positions.
+struct Part {
+  int t;
+  int kv_head;
+  Visible positions;
+
+  /// Whether it reads what the token stores.
+  [[nodiscard]] bool holds_token(const Layer& l) const { return positions.end > l.token(t).position; }
+  /// The pages that hold the positions.
+  [[nodiscard]] std::span<const std::byte* const> pages(const Layer& l) const {
+    const int first = positions.begin / kernels::kPagePositions;
+    const int last = (positions.end - 1) / kernels::kPagePositions;
+    return {l.token(t).cache->pages(l.index, kv_head) + first, static_cast<size_t>(last - first + 1)};
+  }
+};
+
+/// The unfinished attention of `part`. `is_ready`: queries are finished and its own key and value stored.
+/// `next` is probably computed after it.
+void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready, int worker, float* out,
+              kernels::AttentionPart* parts) {
+  const Pass& p = l.p;
+  const KvCache& cache = *l.token(part.t).cache;
+  kernels::AttentionTask task{};
+  task.n_heads = l.heads_of_kv();
+  task.head_dim = l.spec().head_dim;
+  task.q = queries(l, part.t, part.kv_head);
+  if (!is_ready) {
+    float* q = p.s.private_rows[static_cast<size_t>(worker)].queries.data();
+    std::copy_n(task.q, task.n_heads * task.head_dim, q);
+    finish_queries(l, part.t, part.kv_head, q);
+    if (part.holds_token(l)) store(l, part.t, part.kv_head);
+    task.q = q;
+  }
+  task.out = out;
+  task.parts = parts;
+  task.pages = cache.pages(l.index, part.kv_head);
+  task.next = next.pages(l);
+  task.kv_type = cache.type();
+  task.begin = part.positions.begin;
+  task.end = part.positions.end;
+  task.scale = l.spec().scale;
+  p.kernels().attention(task);
+}
+
+/// The attention of many tokens: the heads of a kv head are one task, whatever the depth.
+void mix_tokens(const Layer& l, bool is_ready) {
+  const Pass& p = l.p;
+  const int head_dim = l.spec().head_dim;
+  const int n_kv_heads = l.spec().n_kv_heads;
+  const int n_tasks = p.n_tokens() * n_kv_heads;
+  const auto part_of = [&](int task) {
+    const int t = task / n_kv_heads;
+    return Part{t, task % n_kv_heads, visible(l, t)};
+  };
+  p.pool.run(n_tasks, [&](int index, int worker) {
+    const Part part = part_of(index);
+    const int head = part.kv_head * l.heads_of_kv();
+    float* out = row(row(p.s.mixed.data(), part.t, p.spec().q_width()), head, head_dim);
+    kernels::AttentionPart* parts = row(p.s.parts.data(), part.t, l.spec().n_heads) + head;
+    mix_part(l, part, part_of(std::min(index + 1, n_tasks - 1)), is_ready, worker, out, parts);
+    for (int h = 0; h < l.heads_of_kv(); ++h) {
+      float* values = row(out, h, head_dim);
+      p.kernels().join_spans(values, parts + h, 1, 0, head_dim, values);
+    }
+  });
+}
+
+/// The attention of one token: the heads of a kv head over each span are a task of its own.
+void mix_spans(const Layer& l, int t, bool is_ready) {
+  const Pass& p = l.p;
+  const int head_dim = l.spec().head_dim;
+  const int n_heads = l.spec().n_heads;
+  const Visible positions = visible(l, t);
+  const int n_spans = positions.n_spans();
+  const int n_tasks = n_spans * l.spec().n_kv_heads;
+  p.s.reserve_spans(n_spans, n_heads, head_dim);
+  const auto part_of = [&](int task) {
+    return Part{t, task % l.spec().n_kv_heads, positions.span(task / l.spec().n_kv_heads)};
+  };
+  p.pool.run(n_tasks, [&](int index, int worker) {
+    const Part part = part_of(index);
+    const int at = index / l.spec().n_kv_heads * n_heads + part.kv_head * l.heads_of_kv();
+    mix_part(l, part, part_of(std::min(index + 1, n_tasks - 1)), is_ready, worker,
+             row(p.s.span_values.data(), at, head_dim), p.s.span_parts.data() + at);
+  });
+  const auto join = [&](int h, int) {
+    p.kernels().join_spans(row(p.s.span_values.data(), h, head_dim), p.s.span_parts.data() + h, n_spans,
+                           n_heads, head_dim, row(row(p.s.mixed.data(), t, p.spec().q_width()), h, head_dim));
+  };
+  if (n_spans * n_heads * head_dim >= kMinValuesToShare) {
+    p.pool.run(n_heads, join);
+  } else {
+    for (int h = 0; h < n_heads; ++h) join(h, 0);
+  }
+}
+
+}  // namespace
+
+void attend(const Pass& p, const LayerWeights& w, int layer) {
+  const Layer l{p, w, layer};
+  const bool by_tokens = p.n_tokens() * l.spec().n_kv_heads >= kTasksPerThread * p.pool.size();
+  // Where nothing waits for the stored keys of others, each task makes ready what it reads.
+  const bool is_ready = static_cast<bool>(p.tap) || (by_tokens && !p.are_strangers);
+  if (is_ready) finish(l);
+  if (by_tokens) {
+    mix_tokens(l, is_ready);
+  } else {
+    for (int t = 0; t < p.n_tokens(); ++t) mix_spans(l, t, is_ready);
+  }
+  p.watch("kqv_out", layer, p.s.mixed.data(), p.n_tokens(), p.spec().q_width());
+}
+
+}  // namespace pellucid::model
