@@ -58,7 +58,7 @@ kernels::Activations Input::rows(int first, int n_rows, int worker) const {
 
 int tile_rows(int n_rows) {
   constexpr int kStrip = kernels::kStripTokens;
-  if (n_rows < 2 * kStrip) return 2 * kStrip;
+  if (n_rows < 4 * kStrip) return 4 * kStrip;
   const int n_tiles = (n_rows + 2 * kTileRows - 1) / (2 * kTileRows) * 2;
   return (n_rows + n_tiles * kStrip - 1) / (n_tiles * kStrip) * kStrip;
 }
@@ -71,8 +71,10 @@ Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
   const int length = kernels::run_length(matrix, n_runs);
   runs_ = {0, length, n_runs, length};
   rest_ = {n_runs * length, n_groups};
-  groups_ = n_rows < kFewRows ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
-                              : std::clamp(n_groups / 8, 4, 32);
+  const auto even = [](int n) { return n / 2 * 2; };  // kernels take two groups of several rows at a time
+  groups_ = n_rows == 1         ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
+            : n_rows < kFewRows ? std::clamp(even(n_groups / 24), 4, 32)
+                                : std::clamp(even(n_groups / 16), 4, 32);
   const auto tiles_of = [](int n, int groups) { return (n + groups - 1) / groups; };
   run_tiles_ = tiles_of(length, groups_);
   rest_tiles_ = tiles_of(rest_.end - rest_.begin, groups_ * n_runs);
