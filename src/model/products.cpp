@@ -22,7 +22,8 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
   constexpr int kRows = kernels::kStripTokens;
   pass.pool.run((n_rows + kRows - 1) / kRows, [&](int strip, int) {
     const int begin = strip * kRows;
-    make(begin, std::min(begin + kRows, n_rows), row(pass.s.h.data(), begin, n_cols), shared_rows(begin));
+    float* floats = norm != nullptr ? row(pass.s.h.data(), begin, n_cols) : nullptr;
+    make(begin, std::min(begin + kRows, n_rows), floats, shared_rows(begin));
   });
   if (norm != nullptr) x_ = pass.s.h.data();
 }

@@ -115,16 +115,16 @@ class BitsOfBatch : public ::testing::Test {
     engine_ = std::move(engine).value();
   }
 
-  /// Runs `ids`, of which logits are expected from position `from` on, one by one beside strangers, some of
-  /// which run one token and some several.
+  /// Runs `ids`, of which logits are expected from position `from` on, one by one beside strangers, which run
+  /// 1 to `longest` tokens each.
   void expect_alone(Sequence ours, std::span<const int32_t> ids, size_t from, std::span<const float> expected,
-                    int n_strangers) {
+                    int n_strangers, int longest = 3) {
     std::vector<Sequence> strangers(static_cast<size_t>(n_strangers), engine_->new_sequence());
     const auto n_vocab = static_cast<size_t>(engine_->n_vocab());
     for (size_t i = from; i < ids.size(); ++i) {
       std::vector<std::vector<int32_t>> tokens;
       for (int s = 0; s < n_strangers; ++s) {
-        tokens.push_back(some_ids(1 + s % 3, 199));
+        tokens.push_back(some_ids(1 + s % longest, 199));
         tokens.back()[0] = static_cast<int32_t>((i * 31 + static_cast<size_t>(s)) % 256);
       }
       std::vector<generation::Run> runs;
@@ -147,8 +147,10 @@ class BitsOfBatch : public ::testing::Test {
 TEST_F(BitsOfBatch, ASequenceAmongStrangersHasTheBitsItHasAlone) {
   const std::vector<int32_t> ids = some_ids(12, 256);
   const std::vector<float> alone = test::all_logits(*engine_, ids);
-  for (const int strangers : {0, 1, 2, 15, 63})
+  for (const int strangers : {0, 1, 2, 15, 63}) {
     expect_alone(engine_->new_sequence(), ids, 0, alone, strangers);
+    expect_alone(engine_->new_sequence(), ids, 0, alone, strangers, 1);
+  }
 }
 
 TEST_F(BitsOfBatch, ABranchHasTheBitsOfASequenceOfItsOwn) {

@@ -103,6 +103,28 @@ TEST(Forward, SequencesOfOneBatchDoNotSeeEachOther) {
   EXPECT_TRUE(same_bits(runner.row(together, 4), runner.row(alone, 2)));
 }
 
+/// Of a pass that nobody watches each worker makes ready what it reads.
+TEST(Forward, ATapChangesNoBit) {
+  Runner runner({});
+  const Tap tap = [](std::string_view, int, std::span<const float>, int) {};
+  for (const int n_sequences : {1, 2, 12}) {
+    for (const int n_tokens : {1, 3, 20}) {
+      const auto run = [&](const Tap& with) {
+        std::vector<KvCache> caches(static_cast<size_t>(n_sequences), runner.cache());
+        Batch batch;
+        for (KvCache& cache : caches) {
+          for (int i = 0; i < n_tokens; ++i) {
+            const auto id = static_cast<int32_t>(5 + batch.tokens.size() * 7 % 90);
+            batch.tokens.push_back({id, i, &cache});
+          }
+        }
+        return runner.run(batch, with);
+      };
+      EXPECT_TRUE(same_bits(run({}), run(tap))) << n_sequences << " sequences of " << n_tokens;
+    }
+  }
+}
+
 TEST(Forward, TheTapSeesEveryStepInOrder) {
   TinyOptions options;
   options.n_layers = 1;
