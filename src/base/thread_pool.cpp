@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace pellucid {
 namespace {
@@ -38,6 +39,19 @@ bool spin_until(const Ready& ready) {
   return false;
 }
 
+/// The index of a task that is now ours, or -1 where the word has none left. Owners take from the front,
+/// thieves from the end: what a worker reads stays one stream.
+int take(std::atomic<uint64_t>& left, bool is_own) {
+  uint64_t word = left.load(std::memory_order_acquire);
+  while (begin_of(word) < end_of(word)) {
+    const uint64_t rest = is_own ? word + 1 : word - kOneFromEnd;
+    if (left.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return static_cast<int>(is_own ? begin_of(word) : end_of(rest));
+    }
+  }
+  return -1;
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(n_threads, 1))) {
@@ -52,18 +66,14 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : workers_) thread.join();
 }
 
-void ThreadPool::run_erased(int n_tasks, Invoke invoke, const void* task) {
-  if (n_tasks <= 1 || workers_.empty()) {
-    for (int index = 0; index < n_tasks; ++index) invoke(task, index, 0);
-    return;
-  }
+void ThreadPool::share_out(int n_tasks, Runner runner, const void* begin, size_t begin_bytes) {
   const uint32_t all = all_ += static_cast<uint32_t>(n_tasks);
   const uint32_t round = ++round_;
   const auto first_of = [&](int worker) { return static_cast<int>(int64_t{n_tasks} * worker / size()); };
   for (int worker = size() - 1; worker >= 0; --worker) {
     Share& share = shares_[static_cast<size_t>(worker)];
-    share.invoke = invoke;
-    share.task = task;
+    share.runner = runner;
+    std::memcpy(share.begin.data(), begin, begin_bytes);
     share.left.store(range(round, first_of(worker), first_of(worker + 1)), std::memory_order_release);
   }
   // Who falls asleep counts itself, then looks at its share once more. Of two changes of the count one comes
@@ -83,29 +93,19 @@ void ThreadPool::wake() {
   wake_.notify_all();
 }
 
-/// The index of a task that is now ours, or -1 where the share has none left. Owners take from the front,
-/// thieves from the end: what a worker reads stays one stream.
-int ThreadPool::claim(Share& share, bool is_own) {
-  uint64_t word = share.left.load(std::memory_order_acquire);
-  while (begin_of(word) < end_of(word)) {
-    const uint64_t rest = is_own ? word + 1 : word - kOneFromEnd;
-    if (share.left.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      return static_cast<int>(is_own ? begin_of(word) : end_of(rest));
-    }
+ThreadPool::Claim ThreadPool::claim(int worker) {
+  for (int i = 0; i < size(); ++i) {
+    Share& share = shares_[static_cast<size_t>((worker + i) % size())];
+    const int index = take(share.left, i == 0);
+    if (index >= 0) return {&share, index};
   }
-  return -1;
+  return {nullptr, -1};
 }
 
 void ThreadPool::work(int worker) {
-  uint32_t n_done = 0;
-  for (int i = 0; i < size(); ++i) {
-    Share& share = shares_[static_cast<size_t>((worker + i) % size())];
-    for (int index = claim(share, i == 0); index >= 0; index = claim(share, i == 0)) {
-      share.invoke(share.task, index, worker);
-      ++n_done;
-    }
-  }
-  if (n_done == 0) return;
+  const Claim first = claim(worker);
+  if (first.index < 0) return;
+  const uint32_t n_done = first.share->runner(*this, *first.share, first.index, worker);
   done_.fetch_add(n_done, std::memory_order_acq_rel);
   if (worker != 0) done_.notify_one();  // free of a system call while the caller is not asleep
 }

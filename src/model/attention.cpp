@@ -139,27 +139,39 @@ void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready,
   p.kernels().attention(task);
 }
 
-/// The attention of many tokens: the heads of a kv head are one task, whatever the depth.
-void mix_tokens(const Layer& l, bool is_ready) {
+/// The heads of a kv head of a token, whatever the depth.
+void mix_token(const Layer& l, int index, bool is_ready, int worker) {
   const Pass& p = l.p;
   const int head_dim = l.spec().head_dim;
   const int n_kv_heads = l.spec().n_kv_heads;
-  const int n_tasks = p.n_tokens() * n_kv_heads;
   const auto part_of = [&](int task) {
     const int t = task / n_kv_heads;
     return Part{t, task % n_kv_heads, visible(l, t)};
   };
-  p.pool.run(n_tasks, [&](int index, int worker) {
-    const Part part = part_of(index);
-    const int head = part.kv_head * l.heads_of_kv();
-    float* out = row(row(p.s.mixed.data(), part.t, p.spec().q_width()), head, head_dim);
-    kernels::AttentionPart* parts = row(p.s.parts.data(), part.t, l.spec().n_heads) + head;
-    mix_part(l, part, part_of(std::min(index + 1, n_tasks - 1)), is_ready, worker, out, parts);
-    for (int h = 0; h < l.heads_of_kv(); ++h) {
-      float* values = row(out, h, head_dim);
-      p.kernels().join_spans(values, parts + h, 1, 0, head_dim, values);
-    }
-  });
+  const Part part = part_of(index);
+  const int next = std::min(index + 1, p.n_tokens() * n_kv_heads - 1);
+  const int head = part.kv_head * l.heads_of_kv();
+  float* out = row(row(p.s.mixed.data(), part.t, p.spec().q_width()), head, head_dim);
+  kernels::AttentionPart* parts = row(p.s.parts.data(), part.t, l.spec().n_heads) + head;
+  mix_part(l, part, part_of(next), is_ready, worker, out, parts);
+  for (int h = 0; h < l.heads_of_kv(); ++h) {
+    float* values = row(out, h, head_dim);
+    p.kernels().join_spans(values, parts + h, 1, 0, head_dim, values);
+  }
+}
+
+/// The heads of a kv head of token t over a span.
+void mix_span(const Layer& l, int t, int index, bool is_ready, int worker) {
+  const Visible positions = visible(l, t);
+  const int n_kv_heads = l.spec().n_kv_heads;
+  const auto part_of = [&](int task) {
+    return Part{t, task % n_kv_heads, positions.span(task / n_kv_heads)};
+  };
+  const Part part = part_of(index);
+  const int next = std::min(index + 1, positions.n_spans() * n_kv_heads - 1);
+  const int at = index / n_kv_heads * l.spec().n_heads + part.kv_head * l.heads_of_kv();
+  mix_part(l, part, part_of(next), is_ready, worker, row(l.p.s.span_values.data(), at, l.spec().head_dim),
+           l.p.s.span_parts.data() + at);
 }
 
 /// The attention of one token: the heads of a kv head over each span are a task of its own.
@@ -167,19 +179,10 @@ void mix_spans(const Layer& l, int t, bool is_ready) {
   const Pass& p = l.p;
   const int head_dim = l.spec().head_dim;
   const int n_heads = l.spec().n_heads;
-  const Visible positions = visible(l, t);
-  const int n_spans = positions.n_spans();
-  const int n_tasks = n_spans * l.spec().n_kv_heads;
+  const int n_spans = visible(l, t).n_spans();
   p.s.reserve_spans(n_spans, n_heads, head_dim);
-  const auto part_of = [&](int task) {
-    return Part{t, task % l.spec().n_kv_heads, positions.span(task / l.spec().n_kv_heads)};
-  };
-  p.pool.run(n_tasks, [&](int index, int worker) {
-    const Part part = part_of(index);
-    const int at = index / l.spec().n_kv_heads * n_heads + part.kv_head * l.heads_of_kv();
-    mix_part(l, part, part_of(std::min(index + 1, n_tasks - 1)), is_ready, worker,
-             row(p.s.span_values.data(), at, head_dim), p.s.span_parts.data() + at);
-  });
+  p.pool.run(n_spans * l.spec().n_kv_heads,
+             [l, t, is_ready](int index, int worker) { mix_span(l, t, index, is_ready, worker); });
   const auto join = [&](int h, int) {
     p.kernels().join_spans(row(p.s.span_values.data(), h, head_dim), p.s.span_parts.data() + h, n_spans,
                            n_heads, head_dim, row(row(p.s.mixed.data(), t, p.spec().q_width()), h, head_dim));
@@ -200,7 +203,8 @@ void attend(const Pass& p, const LayerWeights& w, int layer) {
   const bool is_ready = static_cast<bool>(p.tap) || (by_tokens && !p.are_strangers);
   if (is_ready) finish(l);
   if (by_tokens) {
-    mix_tokens(l, is_ready);
+    p.pool.run(p.n_tokens() * l.spec().n_kv_heads,
+               [l, is_ready](int index, int worker) { mix_token(l, index, is_ready, worker); });
   } else {
     for (int t = 0; t < p.n_tokens(); ++t) mix_spans(l, t, is_ready);
   }

@@ -1,6 +1,7 @@
 #include "model/forward.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "model/attention.h"
@@ -68,24 +69,38 @@ void for_outputs(const Tile& tile, int n_out, const Body& body) {
   }
 }
 
-/// The end of a block: x += post_norm(W input + bias), where the product is made if there is no norm.
-void add_product(const Pass& p, const Input& input, const Linear& linear, const Norm& post_norm) {
-  const int n = p.spec().n_embd;
-  const bool has_norm = p.spec().post_norm == PostNorm::kSandwich;
-  const Product product{linear.weight, p.s.h.data()};
-  const Tiles its = tiles(p, product, p.n_tokens());
-  p.pool.run(its.size(), [&](int task, int worker) {
-    const Tile tile = its[task];
-    multiply(p, input, product, tile, worker);
+/// The product that ends a block: s.h = W x + bias, added to the residual stream where no norm follows.
+struct BlockOutput {
+  const Pass& p;
+  const Linear& linear;
+  const float* x;  // [n_tokens, matrix columns]
+
+  [[nodiscard]] bool has_norm() const { return p.spec().post_norm == PostNorm::kSandwich; }
+  [[nodiscard]] Product product() const { return {linear.weight, p.s.h.data()}; }
+  [[nodiscard]] Input input() const {
+    return {p, x, p.n_tokens(), linear.weight.n_cols, linear.weight.wants_quantized()};
+  }
+  [[nodiscard]] Tiles tasks() const { return tiles(p, product(), p.n_tokens()); }
+  void run(const Input& input, const Tiles& tasks, int task) const {
+    const int n = p.spec().n_embd;
+    const Tile tile = tasks[task];
+    multiply(p, input, product(), tile);
     for_outputs(tile, n, [&](int t, Outputs outputs) {
-      float* out = row(product.y, t, n) + outputs.first;
+      float* out = row(p.s.h.data(), t, n) + outputs.first;
       add_bias(p, linear, outputs.first, outputs.n, out);
-      if (!has_norm) p.kernels().add(row(p.s.x.data(), t, n) + outputs.first, out, outputs.n);
+      if (!has_norm()) p.kernels().add(row(p.s.x.data(), t, n) + outputs.first, out, outputs.n);
     });
-  });
-  if (!has_norm) return;
+  }
+};
+
+/// The end of a block: x += post_norm(output).
+void add_output(const BlockOutput& output, const Norm& post_norm) {
+  const Pass& p = output.p;
+  const int n = p.spec().n_embd;
+  run_region(p.pool, output);
+  if (!output.has_norm()) return;
   for_rows(p.pool, p.n_tokens(), [&](int t) {
-    float* out = row(product.y, t, n);
+    float* out = row(p.s.h.data(), t, n);
     normalize(p, post_norm, out, n, out);
     p.kernels().add(row(p.s.x.data(), t, n), out, n);
   });
@@ -100,16 +115,49 @@ void watch_norm(const Pass& p, std::string_view name, int layer, const Norm& nor
   p.watch(name, layer, p.s.h.data(), p.n_tokens(), n);
 }
 
+/// The products of queries, keys and values.
+struct Qkv {
+  const Pass& p;
+  const LayerWeights& w;
+
+  /// Tasks of the same rows follow each other, whichever product they are of.
+  struct Tasks {
+    std::array<Tiles, 3> of;
+
+    [[nodiscard]] int group_tiles() const {
+      return of[0].group_tiles() + of[1].group_tiles() + of[2].group_tiles();
+    }
+    [[nodiscard]] int size() const { return of[0].row_tiles() * group_tiles(); }
+  };
+
+  [[nodiscard]] std::array<Product, 3> products() const {
+    return {
+        {{w.attn_q.weight, p.s.q.data()}, {w.attn_k.weight, p.s.k.data()}, {w.attn_v.weight, p.s.v.data()}}};
+  }
+  [[nodiscard]] Input input() const {
+    const bool quantized = w.attn_q.weight.wants_quantized() || w.attn_k.weight.wants_quantized() ||
+                           w.attn_v.weight.wants_quantized();
+    return {p, p.s.x.data(), p.n_tokens(), p.spec().n_embd, quantized, &w.attn_norm};
+  }
+  [[nodiscard]] Tasks tasks() const {
+    const auto [q, k, v] = products();
+    return {{tiles(p, q, p.n_tokens()), tiles(p, k, p.n_tokens()), tiles(p, v, p.n_tokens())}};
+  }
+  void run(const Input& input, const Tasks& tasks, int task) const {
+    const int row_tile = task / tasks.group_tiles();
+    int group_tile = task % tasks.group_tiles();
+    size_t i = 0;
+    for (; group_tile >= tasks.of[i].group_tiles(); ++i) group_tile -= tasks.of[i].group_tiles();
+    multiply(p, input, products()[i], tasks.of[i].at(row_tile, group_tile));
+  }
+};
+
 void attention_block(const Pass& p, const LayerWeights& w, int layer) {
   const int n = p.spec().n_embd;
   watch_norm(p, "attn_norm", layer, w.attn_norm);
-  const std::initializer_list<Product> qkv{
-      {w.attn_q.weight, p.s.q.data()}, {w.attn_k.weight, p.s.k.data()}, {w.attn_v.weight, p.s.v.data()}};
-  multiply(p, Input(p, p.s.x.data(), p.n_tokens(), n, qkv, &w.attn_norm), p.n_tokens(), qkv);
+  run_region(p.pool, Qkv{p, w});
   attend(p, w, layer);
-  const Input mixed(p, p.s.mixed.data(), p.n_tokens(), p.spec().q_width(),
-                    {{w.attn_output.weight, p.s.h.data()}});
-  add_product(p, mixed, w.attn_output, w.post_attention_norm);
+  add_output({p, w.attn_output, p.s.mixed.data()}, w.post_attention_norm);
   p.watch("attn_out", layer, p.s.h.data(), p.n_tokens(), n);
   p.watch("ffn_inp", layer, p.s.x.data(), p.n_tokens(), n);
 }
@@ -134,32 +182,55 @@ void activate(const Pass& p, const LayerWeights& w, int t, Outputs outputs) {
   }
 }
 
-/// The products of gate and up, each tile activated where it was made: the input of ffn_down.
-const float* project_ffn(const Pass& p, const LayerWeights& w) {
-  const FfnSpec& ffn = p.spec().ffn;
-  const bool gated = ffn.kind != FfnKind::kGelu;
-  const Product up{w.ffn_up.weight, p.s.up.data()};
-  const Product gate{w.ffn_gate.weight, p.s.gate.data()};
-  const Input input(p, p.s.x.data(), p.n_tokens(), p.spec().n_embd, {gate, up}, &w.ffn_norm);
-  const Tiles its = tiles(p, up, p.n_tokens());
-  p.pool.run(its.size(), [&](int task, int worker) {
-    const Tile tile = its[task];
-    if (gated) multiply(p, input, gate, tile, worker);
-    multiply(p, input, up, tile, worker);
-    for_outputs(tile, ffn.n_ff, [&](int t, Outputs outputs) { activate(p, w, t, outputs); });
-  });
-  return gated ? gate.y : up.y;
-}
+/// The products of gate and up, each tile activated where it was made.
+struct GateUp {
+  const Pass& p;
+  const LayerWeights& w;
+
+  [[nodiscard]] bool is_gated() const { return p.spec().ffn.kind != FfnKind::kGelu; }
+  [[nodiscard]] Product gate() const { return {w.ffn_gate.weight, p.s.gate.data()}; }
+  [[nodiscard]] Product up() const { return {w.ffn_up.weight, p.s.up.data()}; }
+  /// The input of ffn_down.
+  [[nodiscard]] const float* activated() const { return is_gated() ? gate().y : up().y; }
+
+  [[nodiscard]] Input input() const {
+    const bool quantized = w.ffn_up.weight.wants_quantized() || w.ffn_gate.weight.wants_quantized();
+    return {p, p.s.x.data(), p.n_tokens(), p.spec().n_embd, quantized, &w.ffn_norm};
+  }
+  [[nodiscard]] Tiles tasks() const { return tiles(p, up(), p.n_tokens()); }
+  void run(const Input& input, const Tiles& tasks, int task) const {
+    const Tile tile = tasks[task];
+    if (is_gated()) multiply(p, input, gate(), tile);
+    multiply(p, input, up(), tile);
+    for_outputs(tile, p.spec().ffn.n_ff, [&](int t, Outputs outputs) { activate(p, w, t, outputs); });
+  }
+};
 
 void ffn_block(const Pass& p, const LayerWeights& w, int layer) {
   const int n = p.spec().n_embd;
   watch_norm(p, "ffn_norm", layer, w.ffn_norm);
-  const float* activated = project_ffn(p, w);
-  const Input input(p, activated, p.n_tokens(), p.spec().ffn.n_ff, {{w.ffn_down.weight, p.s.h.data()}});
-  add_product(p, input, w.ffn_down, w.post_ffw_norm);
+  const GateUp gate_up{p, w};
+  run_region(p.pool, gate_up);
+  add_output({p, w.ffn_down, gate_up.activated()}, w.post_ffw_norm);
   p.watch("ffn_out", layer, p.s.h.data(), p.n_tokens(), n);
   p.watch("l_out", layer, p.s.x.data(), p.n_tokens(), n);
 }
+
+/// The product that makes the logits of n_rows normalised rows in s.h.
+struct Head {
+  const Pass& p;
+  float* logits;
+  int n_rows;
+
+  [[nodiscard]] Product product() const { return {p.model.weights.head(), logits}; }
+  [[nodiscard]] Input input() const {
+    return {p, p.s.h.data(), n_rows, p.spec().n_embd, product().weight.wants_quantized()};
+  }
+  [[nodiscard]] Tiles tasks() const { return tiles(p, product(), n_rows); }
+  void run(const Input& input, const Tiles& tasks, int task) const {
+    multiply(p, input, product(), tasks[task]);
+  }
+};
 
 /// The logits of the wanted rows.
 void head(const Pass& p, float* logits) {
@@ -171,8 +242,7 @@ void head(const Pass& p, float* logits) {
     normalize(p, p.model.weights.output_norm, row(p.s.x.data(), t, n), n, row(p.s.h.data(), i, n));
   });
   p.watch("result_norm", kNoLayer, p.s.h.data(), n_wanted, n);
-  const Product product{p.model.weights.head(), logits};
-  multiply(p, Input(p, p.s.h.data(), n_wanted, n, {product}), n_wanted, {product});
+  run_region(p.pool, Head{p, logits, n_wanted});
   if (p.spec().logit_softcap != 0.0f) {
     for_rows(p.pool, n_wanted, [&](int i) {
       p.kernels().softcap(row(logits, i, p.spec().n_vocab), p.spec().logit_softcap, p.spec().n_vocab);

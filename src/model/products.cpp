@@ -1,7 +1,5 @@
 #include "model/products.h"
 
-#include <vector>
-
 #include "model/row_ops.h"
 
 namespace pellucid::model {
@@ -9,52 +7,54 @@ namespace {
 constexpr int kTileRows = 64;  // at most: those whose sums stay in the first cache
 }
 
-Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols,
-             std::initializer_list<Product> products, const Norm* norm)
-    : pass_(pass), x_(x), n_rows_(n_rows), n_cols_(n_cols), norm_(norm) {
-  quantized_ = std::any_of(products.begin(), products.end(),
-                           [](const Product& product) { return product.weight.wants_quantized(); });
-  if (!quantized_ && norm == nullptr) return;
-  if (n_rows < kFewRows) {
-    private_id_ = pass.s.new_private_id();
-    return;
-  }
+Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized, const Norm* norm)
+    : pass_(&pass),
+      x_(x),
+      n_rows_(n_rows),
+      n_cols_(n_cols),
+      norm_(norm),
+      is_quantized_(quantized),
+      normalized_(pass.s.h.data()),
+      quantized_(pass.s.quantized.rows()) {}
+
+void Input::share() const {
+  if (is_few() || (norm_ == nullptr && !is_quantized_)) return;
   constexpr int kRows = kernels::kStripTokens;
-  pass.pool.run((n_rows + kRows - 1) / kRows, [&](int strip, int) {
-    const int begin = strip * kRows;
-    float* floats = norm != nullptr ? row(pass.s.h.data(), begin, n_cols) : nullptr;
-    make(begin, std::min(begin + kRows, n_rows), floats, shared_rows(begin));
-  });
-  if (norm != nullptr) x_ = pass.s.h.data();
+  pass_->pool.run((n_rows_ + kRows - 1) / kRows,
+                  [&](int strip, int) { make(strip * kRows, std::min((strip + 1) * kRows, n_rows_)); });
 }
 
-const float* Input::make(int begin, int end, float* floats, const kernels::QuantizedRows& quantized) const {
+void Input::begin(int worker) {
+  if (!is_few()) return;
+  PrivateRows& own = pass_->s.private_rows[static_cast<size_t>(worker)];
+  normalized_ = own.floats.data();
+  quantized_ = own.quantized.rows();
+  make(0, n_rows_);
+}
+
+/// Rows [begin, end).
+void Input::make(int begin, int end) const {
   const float* x = row(x_, begin, n_cols_);
   if (norm_ != nullptr) {
+    float* y = row(normalized_, begin, n_cols_);
     for (int t = 0; t < end - begin; ++t) {
-      normalize(pass_, *norm_, row(x, t, n_cols_), n_cols_, row(floats, t, n_cols_));
+      normalize(*pass_, *norm_, row(x, t, n_cols_), n_cols_, row(y, t, n_cols_));
     }
-    x = floats;
+    x = y;
   }
-  if (quantized_) pass_.kernels().quantize(x, end - begin, n_cols_, quantized);
-  return x;
+  if (is_quantized_) pass_->kernels().quantize(x, end - begin, n_cols_, quantized_rows(begin));
 }
 
 /// Those of a tile lie where the widest input would have them: what a worker wrote stays its own when the
 /// next input is wider.
-kernels::QuantizedRows Input::shared_rows(int row) const {
+kernels::QuantizedRows Input::quantized_rows(int row) const {
   const int in_tile = row % tile_rows(n_rows_);
-  return pass_.s.quantized.rows().from(row - in_tile, pass_.s.widest_input()).from(in_tile, n_cols_);
+  return quantized_.from(row - in_tile, pass_->s.widest_input()).from(in_tile, n_cols_);
 }
 
-kernels::Activations Input::rows(int first, int n_rows, int worker) const {
-  if (private_id_ == 0) return {row(x_, first, n_cols_), shared_rows(first), n_rows, n_cols_};
-  PrivateRows& own = pass_.s.private_rows[static_cast<size_t>(worker)];
-  const kernels::QuantizedRows quantized = own.quantized.rows();
-  if (own.id != private_id_) make(0, n_rows_, own.floats.data(), quantized);
-  own.id = private_id_;
-  const float* floats = norm_ != nullptr ? own.floats.data() : x_;
-  return {row(floats, first, n_cols_), quantized.from(first, n_cols_), n_rows, n_cols_};
+kernels::Activations Input::rows(int first, int n_rows) const {
+  const float* floats = norm_ != nullptr ? normalized_ : x_;
+  return {row(floats, first, n_cols_), quantized_rows(first), n_rows, n_cols_};
 }
 
 int tile_rows(int n_rows) {
@@ -95,25 +95,10 @@ Tiles tiles(const Pass& p, const Product& product, int n_rows) {
   return {product.weight, n_rows, p.kernels().streams};
 }
 
-void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker) {
+void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile) {
   const int n = product.weight.n_rows;
-  p.kernels().matmul(product.weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin, worker),
+  p.kernels().matmul(product.weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin),
                      row(product.y, tile.row_begin, n), n, tile.groups);
-}
-
-void multiply(const Pass& p, const Input& input, int n_rows, std::initializer_list<Product> products) {
-  std::vector<Tiles> its;  // of each product
-  int group_tiles = 0;
-  for (const Product& product : products) {
-    group_tiles += its.emplace_back(tiles(p, product, n_rows)).group_tiles();
-  }
-  p.pool.run(group_tiles * its.front().row_tiles(), [&](int task, int worker) {
-    const int row_tile = task / group_tiles;
-    int group_tile = task % group_tiles;
-    size_t i = 0;
-    for (; group_tile >= its[i].group_tiles(); ++i) group_tile -= its[i].group_tiles();
-    multiply(p, input, products.begin()[i], its[i].at(row_tile, group_tile), worker);
-  });
 }
 
 }  // namespace pellucid::model

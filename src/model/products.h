@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 
 #include "model/pass.h"
 
@@ -15,29 +14,33 @@ struct Product {
   float* y;
 };
 
-/// The activations that `products` read, in the form that their matrices want: x [n_rows, n_cols], normalised
-/// by `norm` where there is one (n_cols is n_embd then).
+/// The activations that products read: x [n_rows, n_cols], normalised by `norm` where there is one (n_cols is
+/// n_embd then), and quantised if a matrix wants that. Each worker has one of its own.
 class Input {
  public:
-  Input(const Pass& pass, const float* x, int n_rows, int n_cols, std::initializer_list<Product> products,
-        const Norm* norm = nullptr);
+  Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized, const Norm* norm = nullptr);
 
-  /// Rows from `row` on, as worker `worker` reads them. Each worker makes few rows for itself, when it first
-  /// asks.
-  [[nodiscard]] kernels::Activations rows(int row, int n_rows, int worker) const;
+  /// Before the region that reads it: makes many rows, on all threads.
+  void share() const;
+  /// Where worker `worker` begins to read it: makes few rows, which is sooner done by each than passed from
+  /// one processor to another.
+  void begin(int worker);
+  /// Rows from `row` on.
+  [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
 
  private:
-  [[nodiscard]] kernels::QuantizedRows shared_rows(int row) const;
-  /// Makes rows [begin, end) of `floats` and `quantized`, which begin with row `begin`; gives the floats.
-  const float* make(int begin, int end, float* floats, const kernels::QuantizedRows& quantized) const;
+  [[nodiscard]] bool is_few() const { return n_rows_ < kFewRows; }
+  [[nodiscard]] kernels::QuantizedRows quantized_rows(int row) const;
+  void make(int begin, int end) const;
 
-  const Pass& pass_;
+  const Pass* pass_;
   const float* x_;
   int n_rows_;
   int n_cols_;
   const Norm* norm_;
-  bool quantized_;
-  uint64_t private_id_ = 0;  // 0: all workers read the same
+  bool is_quantized_;
+  float* normalized_;  // [n_rows, n_cols]
+  kernels::QuantizedRows quantized_;
 };
 
 /// A piece of a product: the outputs of some groups of 16 of the matrix's rows, for some rows of the batch.
@@ -81,9 +84,21 @@ class Tiles {
 Tiles tiles(const Pass& p, const Product& product, int n_rows);
 
 /// A tile of it.
-void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile, int worker);
+void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile);
 
-/// Several products of the same activations, in one parallel region.
-void multiply(const Pass& p, const Input& input, int n_rows, std::initializer_list<Product> products);
+/// Runs a parallel region of products of one input. `region` is a small value of which each worker gets a
+/// copy: what it needs to know comes with its tasks, and the rest it makes for itself. It has
+///   Input input() const;
+///   (a value with size()) tasks() const;
+///   void run(const Input& input, const (that value)& tasks, int task) const;
+template <typename Region>
+void run_region(ThreadPool& pool, const Region& region) {
+  region.input().share();
+  pool.run_begun(region.tasks().size(), [region](int worker) {
+    Input input = region.input();
+    input.begin(worker);
+    return [region, input, tasks = region.tasks()](int task) { region.run(input, tasks, task); };
+  });
+}
 
 }  // namespace pellucid::model

@@ -17,7 +17,6 @@ inline constexpr int kFewRows = 8;
 struct alignas(64) PrivateRows {
   AlignedBuffer<float> floats;  // [kFewRows, n_embd]: normalised
   kernels::QuantizedBuffer quantized;
-  uint64_t id = 0;               // of what the two hold
   AlignedBuffer<float> queries;  // the heads of a kv head
 };
 
@@ -51,8 +50,6 @@ struct Scratch {
   [[nodiscard]] int widest_input() const { return widest_input_; }
   /// Has private rows for so many workers.
   void reserve_workers(int n_workers);
-  /// The id of private rows to come; never 0.
-  uint64_t new_private_id() { return ++last_id_; }
   /// Makes room for the spans of one token's attention.
   void reserve_spans(int n_spans, int n_heads, int head_dim);
 
@@ -60,7 +57,6 @@ struct Scratch {
   int n_embd_;
   int q_width_;
   int widest_input_;
-  uint64_t last_id_ = 0;
 };
 
 }  // namespace pellucid::model
