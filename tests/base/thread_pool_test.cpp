@@ -37,6 +37,33 @@ TEST(ThreadPool, WhatTasksWroteIsSeenAfterTheRound) {
   }
 }
 
+TEST(ThreadPool, EachWorkerBeginsOnceAndRunsItsTasksOnThat) {
+  for (const int n_threads : {1, 2, 5}) {
+    ThreadPool pool(n_threads);
+    struct Seen {
+      std::vector<std::atomic<int>> begun;  // of each worker
+      std::vector<std::atomic<int>> runs;   // of each task
+      std::atomic<bool> is_own{true};
+    };
+    for (const int n_tasks : {0, 1, 64}) {
+      Seen seen{std::vector<std::atomic<int>>(static_cast<size_t>(n_threads)),
+                std::vector<std::atomic<int>>(static_cast<size_t>(n_tasks))};
+      pool.run_begun(n_tasks, [&seen](int worker) {
+        ++seen.begun[static_cast<size_t>(worker)];
+        return [&seen, worker, thread = std::this_thread::get_id()](int index) {
+          ++seen.runs[static_cast<size_t>(index)];
+          if (thread != std::this_thread::get_id() || seen.begun[static_cast<size_t>(worker)] != 1) {
+            seen.is_own = false;
+          }
+        };
+      });
+      for (const auto& count : seen.runs) ASSERT_EQ(count.load(), 1);
+      for (const auto& count : seen.begun) ASSERT_LE(count.load(), n_tasks == 0 ? 0 : 1);
+      EXPECT_TRUE(seen.is_own);
+    }
+  }
+}
+
 TEST(ThreadPool, StartsAndEndsOften) {
   for (int i = 0; i < 2000; ++i) {
     ThreadPool pool(3);
