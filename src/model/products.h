@@ -56,9 +56,9 @@ int tile_rows(int n_rows);
 
 /// The tiles that together are all groups of a matrix and all rows of a batch. How they are cut never depends
 /// on the number of threads. Those of the same rows follow each other: a worker that begins with a part of
-/// all tasks keeps its rows in its own cache from one product to the next, which costs less than what it
-/// saves to read weights once. Those of one row take their groups from `streams` runs, each of which the next
-/// tile goes on with.
+/// all tasks keeps its rows in its own cache from one product to the next, which saves more than reading
+/// weights once for all rows would. Those of one row take their groups from `streams` runs, each of which the
+/// next tile goes on with.
 class Tiles {
  public:
   Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams);
