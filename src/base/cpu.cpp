@@ -23,6 +23,8 @@ CpuRegisters read_registers() {
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
     registers.leaf7_ebx = ebx;
     registers.leaf7_ecx = ecx;
+    const uint32_t subleaves = eax;
+    if (subleaves >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) registers.leaf7_1_eax = eax;
   }
   if (bit(registers.leaf1_ecx, 27)) {  // OSXSAVE
     uint32_t low = 0;
@@ -45,6 +47,7 @@ CpuFeatures decode(const CpuRegisters& r) {
   const bool fma = bit(r.leaf1_ecx, 12);
   const bool f16c = bit(r.leaf1_ecx, 29);
   features.avx2 = fma && f16c && bit(r.leaf7_ebx, 5) && (r.xcr0 & kYmmState) == kYmmState;
+  features.avxvnni = features.avx2 && bit(r.leaf7_1_eax, 4);
   const bool f_dq_bw_vl =
       bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
   const bool vbmi_vnni = bit(r.leaf7_ecx, 1) && bit(r.leaf7_ecx, 11);

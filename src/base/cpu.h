@@ -11,12 +11,14 @@ struct CpuRegisters {
   uint32_t leaf1_ecx = 0;
   uint32_t leaf7_ebx = 0;
   uint32_t leaf7_ecx = 0;
-  uint64_t xcr0 = 0;   // 0 where OSXSAVE is off
-  uint64_t hwcap = 0;  // AT_HWCAP on AArch64, else 0
+  uint32_t leaf7_1_eax = 0;  // of the subleaf 1
+  uint64_t xcr0 = 0;         // 0 where OSXSAVE is off
+  uint64_t hwcap = 0;        // AT_HWCAP on AArch64, else 0
 };
 
 struct CpuFeatures {
-  bool avx2 = false;  // AVX2, FMA and F16C, with the operating system saving ymm registers
+  bool avx2 = false;     // AVX2, FMA and F16C, with the operating system saving ymm registers
+  bool avxvnni = false;  // the same, and dot products of bytes without AVX-512
   bool avx512 =
       false;  // AVX-512 F, BW, DQ, VL, VBMI and VNNI, with the operating system saving zmm registers
   bool dotprod = false;  // AArch64 with dot products of bytes; plain NEON needs no asking

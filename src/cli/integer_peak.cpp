@@ -61,6 +61,20 @@ __attribute__((target("avx2"))) int avx2(int rounds) {
   return first_value(sums);
 }
 
+__attribute__((target("avx2,avxvnni"))) int avxvnni(int rounds) {
+  __m256i sums[kSums] = {};
+  __m256i a = _mm256_set1_epi8(3);
+  const __m256i b = _mm256_set1_epi8(5);
+  for (int r = 0; r < rounds; ++r) {
+    for (__m256i& sum : sums) {
+      __asm__ volatile("" : "+x"(a));
+      sum = _mm256_dpbusd_avx_epi32(sum, a, b);
+    }
+  }
+  for (int j = 1; j < kSums; ++j) sums[0] = _mm256_add_epi32(sums[0], sums[j]);
+  return first_value(sums);
+}
+
 // The features that CpuFeatures::avx512 stands for.
 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"))) int avx512(int rounds) {
   __m512i sums[kSums] = {};
@@ -87,6 +101,10 @@ IntegerPeakProbe::IntegerPeakProbe()
     loop_ = avx512;
     macs_per_round_ = kSums * 64;
     how_ = "vpdpbusd, 512 bits";
+  } else if (cpu.avxvnni) {
+    loop_ = avxvnni;
+    macs_per_round_ = kSums * 32;
+    how_ = "vpdpbusd, 256 bits";
   } else if (cpu.avx2) {
     loop_ = avx2;
     macs_per_round_ = kSums * 32;

@@ -16,6 +16,9 @@ extern const KernelTable kTable;
 namespace avx2 {
 extern const KernelTable kTable;
 }
+namespace avxvnni {
+extern const KernelTable kTable;
+}
 namespace avx512 {
 extern const KernelTable kTable;
 }
@@ -31,13 +34,14 @@ extern const KernelTable kTable;
 namespace {
 
 struct Tables {
-  std::array<const KernelTable*, 3> list{};
+  std::array<const KernelTable*, 4> list{};
   size_t count = 0;
 
   Tables() {
 #if defined(PELLUCID_X86_LEVELS)
     const CpuFeatures cpu = detect_cpu();
     if (cpu.avx512) list[count++] = &avx512::kTable;
+    if (cpu.avxvnni) list[count++] = &avxvnni::kTable;
     if (cpu.avx2) list[count++] = &avx2::kTable;
 #elif defined(PELLUCID_ARM_LEVELS)
     if (detect_cpu().dotprod) list[count++] = &dotprod::kTable;

@@ -115,7 +115,7 @@ enum class RopePairing : uint8_t {
 };
 
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avx512", "neon", "dotprod"
+  std::string_view name;  // "scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod"
 
   /// 0, or 128 at a level whose products want the integers of whole strips (of kStripTokens) unsigned:
   /// quantize stores them plus 128, the same as their bits ^ 128.
@@ -175,8 +175,8 @@ struct KernelTable {
 
 /// The levels this binary holds and this machine runs, best first; scalar is always last.
 std::span<const KernelTable* const> available_tables();
-/// The level that PELLUCID_SIMD names (scalar, avx2, avx512, neon, dotprod), else the best. Errors (kUsage):
-/// unknown, or not on this machine.
+/// The level that PELLUCID_SIMD names (scalar, avx2, avxvnni, avx512, neon, dotprod), else the best. Errors
+/// (kUsage): unknown, or not on this machine.
 Result<const KernelTable*> choose_table();
 
 }  // namespace pellucid::kernels

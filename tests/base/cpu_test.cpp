@@ -5,15 +5,21 @@
 namespace pellucid {
 namespace {
 
-// Registers as recorded on machines: leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, XCR0.
-constexpr CpuRegisters kZen4{0xfefa3203, 0xf1bf97a9, 0x00405fce, 0xe7};
-constexpr CpuRegisters kHaswell{0x7ffafbff, 0x000027ab, 0x00000000, 0x07};
-constexpr CpuRegisters kSkylakeServer{0x7ffefbff, 0xd39ffffb, 0x00000008, 0xe7};  // AVX-512 but no VNNI
-constexpr CpuRegisters kNehalem{0x009ce3bd, 0x00000000, 0x00000000, 0x00};
+// Registers as recorded on machines: leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 7.1 eax, XCR0.
+constexpr CpuRegisters kZen4{0xfefa3203, 0xf1bf97a9, 0x00405fce, 0x00000020, 0xe7};
+constexpr CpuRegisters kAlderLake{0x77fafbff, 0x239c27eb, 0x98c027ac, 0x00400810, 0x207};
+constexpr CpuRegisters kHaswell{0x7ffafbff, 0x000027ab, 0x00000000, 0x00000000, 0x07};
+constexpr CpuRegisters kSkylakeServer{0x7ffefbff, 0xd39ffffb, 0x00000008, 0x00000000,
+                                      0xe7};  // AVX-512 but no VNNI
+constexpr CpuRegisters kNehalem{0x009ce3bd, 0x00000000, 0x00000000, 0x00000000, 0x00};
 
 TEST(Cpu, RecordedMachines) {
   EXPECT_TRUE(decode(kZen4).avx2);
   EXPECT_TRUE(decode(kZen4).avx512);
+  EXPECT_FALSE(decode(kZen4).avxvnni);
+  EXPECT_TRUE(decode(kAlderLake).avx2);
+  EXPECT_TRUE(decode(kAlderLake).avxvnni);
+  EXPECT_FALSE(decode(kAlderLake).avx512);
   EXPECT_TRUE(decode(kHaswell).avx2);
   EXPECT_FALSE(decode(kHaswell).avx512);
   EXPECT_TRUE(decode(kSkylakeServer).avx2);
@@ -45,6 +51,12 @@ TEST(Cpu, EachNeededFeatureIsNeeded) {
   for (const int bit : {12, 29})
     EXPECT_FALSE(without(&CpuRegisters::leaf1_ecx, bit).avx2) << bit;  // FMA, F16C
   EXPECT_FALSE(without(&CpuRegisters::leaf7_ebx, 5).avx2);
+  CpuRegisters alder_lake = kAlderLake;
+  alder_lake.leaf7_1_eax &= ~(uint32_t{1} << 4);
+  EXPECT_FALSE(decode(alder_lake).avxvnni);
+  alder_lake = kAlderLake;
+  alder_lake.xcr0 = 0x03;  // no ymm
+  EXPECT_FALSE(decode(alder_lake).avxvnni);
   for (const int bit : {16, 17, 30, 31}) EXPECT_FALSE(without(&CpuRegisters::leaf7_ebx, bit).avx512) << bit;
   for (const int bit : {1, 11}) EXPECT_FALSE(without(&CpuRegisters::leaf7_ecx, bit).avx512) << bit;
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "kernels/support.h"
+#include "kernels/tested_tables.h"
 
 namespace pellucid::kernels::test {
 namespace {
@@ -52,7 +53,7 @@ TEST(Matmul, AgreesWithDouble) {
     for (const Precision precision : {Precision::kNative, Precision::kFloat32}) {
       const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols, precision);
       EXPECT_EQ(w.wants_quantized(), precision == Precision::kNative && row.block_values > 1);
-      for (const KernelTable* table : available_tables()) {
+      for (const KernelTable* table : tested_tables()) {
         Batch batch(*table, spiky_floats(size_t{n_tokens} * n_cols, rng), n_cols);
         const Activations x = batch.all();
         const std::vector<double> seen = seen_values(*table, w, x);
@@ -77,7 +78,7 @@ TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
   const std::vector<std::byte> data =
       random_weights(TensorType::kF16, int64_t{20} * n_cols, Weights::kPlain, rng);
   const PackedMatrix w = pack_one(TensorType::kF16, data, 20, n_cols);
-  for (const KernelTable* table : available_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     Batch batch(*table, random_floats(n_cols, rng), n_cols);
     std::vector<float> y(20);
     table->matmul(w, batch.all(), y.data(), 20, {0, w.n_groups()});
@@ -103,7 +104,7 @@ TEST(Quantize, HalfAStepAtMostAndExactSums) {
   std::fill_n(values.begin() + 64, 32, 0.0F);    // a block of zeros
   std::fill_n(values.begin() + 96, 32, 1e-40F);  // a subnormal one
   values[128] = 1000.0F;                         // one that stands out
-  for (const KernelTable* table : available_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     Batch batch(*table, values, n_cols);
     const QuantizedRows q = batch.rows();
     for (int b = 0; b < n_cols / 32; ++b) {
@@ -133,7 +134,7 @@ TEST(Quantize, NonFiniteActivationsGiveNonFiniteProducts) {
   const std::vector<std::byte> data = random_weights(TensorType::kQ8_0, 16 * 64, Weights::kPlain, rng);
   const PackedMatrix w = pack_one(TensorType::kQ8_0, data, 16, 64);
   for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
-    for (const KernelTable* table : available_tables()) {
+    for (const KernelTable* table : tested_tables()) {
       std::vector<float> values = random_floats(64, rng);
       values[40] = bad;
       Batch batch(*table, values, 64);

@@ -33,6 +33,7 @@ TAP_TOLERANCE = 2e-5  # relative Euclidean distance of a step in float32
 
 LEVELS = {
     "avx2": {"avx2", "fma", "f16c"},
+    "avxvnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"},
 }
 

@@ -1,5 +1,6 @@
 // The vocabulary of the kernels on AVX2 with FMA and F16C: a vector of 16 lanes is two registers, lanes 0 to
-// 7 and 8 to 15. Each function computes what scalar/simd.h defines.
+// 7 and 8 to 15. Each function computes what scalar/simd.h defines. Where AVX-VNNI is allowed, bytes are
+// multiplied by that.
 #pragma once
 
 #include <immintrin.h>
@@ -18,9 +19,15 @@ constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr uint8_t kStreams = 4;       // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 512;  // bytes further on in each that it asks for; 0: none
-constexpr bool kHasStrips = true;     // whether the level multiplies whole strips itself, in strips.inl
-constexpr uint8_t kStripBias = 128;   // of the integers of whole strips
-constexpr int kAttentionHeads = 4;    // heads that share loaded keys and values
+constexpr int kStripGroups = 2;       // groups and tokens of a tile of whole strips
+constexpr int kStripTileTokens = 2;
+constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
+#ifdef __AVXVNNI__
+constexpr uint8_t kStripBias = 0;  // of the integers of whole strips
+#else
+constexpr uint8_t kStripBias = 128;
+#endif
+constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 
 struct F32 {
@@ -190,6 +197,26 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return {_mm256_shuffle_epi8(values, index.low), _mm256_shuffle_epi8(values, index.high)};
 }
 
+#ifdef __AVXVNNI__
+template <int kBits, int kOffset>
+class Dot {
+ public:
+  static constexpr bool kIncludesOffset = false;
+  [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  template <int kGroup>
+  [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, sizeof(four));
+    const __m256i values = _mm256_set1_epi32(four);
+    total_.low = _mm256_dpbusd_avx_epi32(total_.low, codes.low, values);
+    total_.high = _mm256_dpbusd_avx_epi32(total_.high, codes.high, values);
+  }
+  [[nodiscard]] I32 total() const { return total_; }
+
+ private:
+  I32 total_;
+};
+#else
 /// vpmaddubsw wants one side unsigned. Codes of up to 6 bits are, and kRun of their products fit 16 bits;
 /// those of 8 bits are weights plus 128: their magnitudes, times x with the signs of the weights (|x| is at
 /// most 127).
@@ -232,6 +259,7 @@ class Dot {
   I32 words_ = set1(int32_t{0});
   I32 total_;
 };
+#endif
 
 }  // namespace
 }  // namespace pellucid::kernels::avx2

@@ -16,8 +16,6 @@ struct StripFormat {
   static constexpr int kTaken = kRow.code_bits == 5 ? 16 : kRow.offset;  // from codes
 };
 
-constexpr int kStripGroups = 2;  // of a tile: 4 vectors of 8 rows by 2 tokens, 8 sums
-
 /// A block of kGroups groups. Vectors of 8 rows follow each other.
 template <PackedFormat kFormat, int kGroups>
 struct StripWeights {

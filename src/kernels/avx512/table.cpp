@@ -7,7 +7,7 @@
 namespace pellucid::kernels::avx512 {
 #include "kernels/generic/all.inl"
 namespace {
-#include "kernels/avx512/strips.inl"
+#include "kernels/generic/strips.inl"
 }  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx512");

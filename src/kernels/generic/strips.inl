@@ -1,6 +1,6 @@
-// Products of whole strips on AVX-512. The sums of many tokens stay in the first cache, so that a block is
-// unpacked once for all of them, and its fine digits find others to be multiplied with. Included inside the
-// namespace of the level, after the generic kernels.
+// Products of whole strips where one instruction multiplies and adds four bytes a lane. The sums of many
+// tokens stay in the first cache, so that a block is unpacked once for all of them, and its fine digits find
+// others to be multiplied with. Included inside the namespace of such a level, after the other kernels.
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
 
@@ -47,9 +47,9 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
     int n_fine = 0;
     for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
       const StripPlace place{int64_t{token + strip} * n_blocks, 0, kStripTokens};
-      for (int first = 0; first < kStripTokens; first += kDotTokens) {
-        BlockInput coarse[kDotTokens];
-        for (int t = 0; t < kDotTokens; ++t) {
+      for (int first = 0; first < kStripTokens; first += kStripTileTokens) {
+        BlockInput coarse[kStripTileTokens];
+        for (int t = 0; t < kStripTileTokens; ++t) {
           coarse[t] = block_input<CoarseDigit>(x, place, block, first + t, strip + first + t);
         }
         add_block<kFormat, kStripTokens, kTogether, kGroups>(w, coarse, acc);
@@ -61,7 +61,7 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
         fine[n_fine++] = block_input<FineDigit>(x, place, block, t, strip + t);
       }
     }
-    add_inputs<kFormat, kStripTokens, kTogether, kGroups, kDotTokens>(
+    add_inputs<kFormat, kStripTokens, kTogether, kGroups, kStripTileTokens>(
         w, 0, n_fine, [&](int i) { return fine[i]; }, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
@@ -74,7 +74,7 @@ template <PackedFormat kFormat>
 void multiply_strips(const Product& p, const Groups& groups, int n_tokens) {
   for (int token = 0; token < n_tokens; token += kTogether) {
     const int n = std::min(kTogether, n_tokens - token);
-    for_group_tiles<kStripTokens, kDotGroups>(
+    for_group_tiles<kStripTokens, kStripGroups>(
         groups, [&](auto count, const TileGroups& tile) { strips_tile<kFormat, count>(p, tile, token, n); });
   }
 }
