@@ -7,6 +7,9 @@
 namespace pellucid::kernels::dotprod {
 using namespace neon;
 #include "kernels/generic/all.inl"
+namespace {
+#include "kernels/generic/strips.inl"
+}  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("dotprod");
 }  // namespace pellucid::kernels::dotprod

@@ -1,6 +1,6 @@
-// Products of whole strips where one instruction multiplies and adds four bytes a lane. The sums of many
-// tokens stay in the first cache, so that a block is unpacked once for all of them, and its fine digits find
-// others to be multiplied with. Included inside the namespace of such a level, after the other kernels.
+// Products of whole strips. The sums of many tokens stay in the first cache, so that a block is unpacked once
+// for all of them, and its fine digits find others to be multiplied with. Included inside the namespace of a
+// level, after the other kernels.
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
 

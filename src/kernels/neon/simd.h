@@ -14,12 +14,18 @@ namespace pellucid::kernels::neon {
 namespace {
 
 constexpr int kDotGroups = 1;  // groups of rows and tokens of a tile of the integer product
+#ifdef __ARM_FEATURE_DOTPROD
 constexpr int kDotTokens = 4;
+#else
+constexpr int kDotTokens = 2;
+#endif
 constexpr int kFloatGroups = 1;  // the same of the float product
 constexpr int kFloatTokens = 4;
 constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
-constexpr bool kHasStrips = false;  // whether the level multiplies whole strips itself, in strips.inl
+constexpr int kStripGroups = 1;     // groups and tokens of a tile of whole strips
+constexpr int kStripTileTokens = kDotTokens;
+constexpr bool kHasStrips = true;   // whether the level multiplies whole strips itself, in strips.inl
 constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
 constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 2; }  // of a tile
@@ -190,7 +196,10 @@ inline uint8x16_t shifted(uint8x16_t a) {
 }
 template <int kShift, int kMask>
 inline Bytes field(Bytes a) {
-  return each<Bytes>([&](int i) { return vandq_u8(shifted<kShift>(a.v[i]), vdupq_n_u8(kMask)); });
+  return each<Bytes>([&](int i) {
+    const uint8x16_t at_bit_0 = shifted<kShift>(a.v[i]);
+    return kMask == 0xFF >> kShift ? at_bit_0 : vandq_u8(at_bit_0, vdupq_n_u8(kMask));
+  });
 }
 template <int kFrom, int kTo, int kMask>
 inline Bytes merge(Bytes low, Bytes high) {
@@ -202,17 +211,18 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return each<Bytes>([&](int i) { return vqtbl1q_u8(vld1q_u8(table), index.v[i]); });
 }
 
-/// Per lane: total + the dot product of four signed bytes.
-[[gnu::always_inline]] inline int32x4_t add_dots(int32x4_t total, int8x16_t w, int8x16_t x) {
-#ifdef __ARM_FEATURE_DOTPROD
-  return vdotq_s32(total, w, x);
-#else
-  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(x)));
-  return vaddq_s32(total, vpaddq_s32(low, vpaddlq_s16(vmull_high_s8(w, x))));
-#endif
+/// Codes of up to 6 bits are signed bytes as they are; those of 8 bits are once their offset is taken out.
+template <int kBits>
+inline int8x16_t signed_codes(uint8x16_t codes) {
+  return vreinterpretq_s8_u8(kBits == 8 ? veorq_u8(codes, vdupq_n_u8(128)) : codes);
+}
+inline int8x16_t repeat_four(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
 
-/// Codes of up to 6 bits are signed bytes as they are; those of 8 bits are once their offset is taken out.
+#ifdef __ARM_FEATURE_DOTPROD
 template <int kBits, int kOffset>
 class Dot {
  public:
@@ -222,20 +232,53 @@ class Dot {
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, sizeof(four));
-    const int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(four));
-    for (int i = 0; i < 4; ++i) total_.v[i] = add_dots(total_.v[i], weights(codes.v[i]), values);
+    const int8x16_t values = repeat_four(x);
+    for (int i = 0; i < 4; ++i) total_.v[i] = vdotq_s32(total_.v[i], signed_codes<kBits>(codes.v[i]), values);
   }
   [[nodiscard]] I32 total() const { return total_; }
 
  private:
-  static int8x16_t weights(uint8x16_t codes) {
-    return vreinterpretq_s8_u8(kIncludesOffset ? veorq_u8(codes, vdupq_n_u8(128)) : codes);
-  }
-
   I32 total_;
 };
+#else
+/// kRun products fit 16 bits.
+template <int kBits, int kOffset>
+class Dot {
+ public:
+  static constexpr bool kIncludesOffset = kBits == 8;
+  static_assert(kBits <= 6 || kOffset == 128);
+
+  [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  template <int kGroup>
+  [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
+    const int8x16_t values = repeat_four(x);
+    for (int i = 0; i < 4; ++i) {
+      const int8x16_t w = signed_codes<kBits>(codes.v[i]);
+      words_[i].low = vmlal_s8(words_[i].low, vget_low_s8(w), vget_low_s8(values));
+      words_[i].high = vmlal_high_s8(words_[i].high, w, values);
+    }
+    if constexpr (kRun < 8 && kGroup % kRun == kRun - 1) {
+      total_ = total();
+      for (Words& words : words_) words = {};
+    }
+  }
+  [[nodiscard]] [[gnu::always_inline]] I32 total() const {
+    return total_ + each<I32>([&](int i) {
+             return vpaddq_s32(vpaddlq_s16(words_[i].low), vpaddlq_s16(words_[i].high));
+           });
+  }
+
+ private:
+  static constexpr int kRun = kBits <= 5 ? 8 : kBits == 6 ? 4 : 2;
+  struct Words {  // of two rows each
+    int16x8_t low = vdupq_n_s16(0);
+    int16x8_t high = vdupq_n_s16(0);
+  };
+
+  Words words_[4];
+  I32 total_;
+};
+#endif
 
 }  // namespace
 }  // namespace pellucid::kernels::neon

@@ -6,6 +6,9 @@
 
 namespace pellucid::kernels::neon {
 #include "kernels/generic/all.inl"
+namespace {
+#include "kernels/generic/strips.inl"
+}  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("neon");
 }  // namespace pellucid::kernels::neon
