@@ -50,8 +50,8 @@ CpuFeatures decode(const CpuRegisters& r) {
   features.avxvnni = features.avx2 && bit(r.leaf7_1_eax, 4);
   const bool f_dq_bw_vl =
       bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
-  const bool vbmi_vnni = bit(r.leaf7_ecx, 1) && bit(r.leaf7_ecx, 11);
-  features.avx512 = features.avx2 && f_dq_bw_vl && vbmi_vnni && (r.xcr0 & kZmmState) == kZmmState;
+  const bool vnni = bit(r.leaf7_ecx, 11);
+  features.avx512 = features.avx2 && f_dq_bw_vl && vnni && (r.xcr0 & kZmmState) == kZmmState;
   features.dotprod = bit(r.hwcap, 20);  // HWCAP_ASIMDDP
   return features;
 }

@@ -1,4 +1,4 @@
-// The vocabulary of the kernels on AVX-512 (F, BW, DQ, VL, VBMI, VNNI): a vector of 16 lanes is one register.
+// The vocabulary of the kernels on AVX-512 (F, BW, DQ, VL, VNNI): a vector of 16 lanes is one register.
 // Each function computes what scalar/simd.h defines.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The AVX-512 level: Zen 4, Ice Lake and later.
+// The AVX-512 level: Zen 4, Cascade Lake and later.
 #include "kernels/table.h"
 
 #include "kernels/avx512/simd.h"
