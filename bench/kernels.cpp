@@ -66,14 +66,13 @@ struct Problem {
   // As the model layer does it: one token in turns from several runs of groups.
   void run() {
     const Activations x = activations();
-    const int n_runs = x.n_tokens == 1 ? table().streams : 1;
-    const int length = run_length(weights, n_runs);
-    const int step = kTaskGroups / n_runs;
-    for (int g = 0; g < length; g += step) {
-      const int end = std::min(g + step, length);
-      table().matmul(weights, x, y.data(), weights.n_rows, {g, end, n_runs, length});
+    const auto [runs, rest] = group_runs(weights, x.n_tokens == 1 ? table().streams : 1);
+    const int step = kTaskGroups / runs.n_runs;
+    for (int g = 0; g < runs.end; g += step) {
+      const int end = std::min(g + step, runs.end);
+      table().matmul(weights, x, y.data(), weights.n_rows, {g, end, runs.n_runs, runs.stride});
     }
-    table().matmul(weights, x, y.data(), weights.n_rows, {n_runs * length, weights.n_groups()});
+    table().matmul(weights, x, y.data(), weights.n_rows, rest);
   }
 };
 

@@ -123,7 +123,7 @@ constexpr size_t group_bytes(PackedFormat format, int n_cols) {
     bytes = block_place(format, cols / kBlockValues - 1).planes + plane_bytes(format);
   }
   bytes = (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
-  // Else the same place of all groups, or of every other one, would be the same place of a page (run_length).
+  // Else the same place of all groups, or of every other one, would be the same place of a page (group_runs).
   return bytes % (kPageBytes / 2) == 0 ? bytes + kLineBytes : bytes;
 }
 

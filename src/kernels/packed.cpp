@@ -141,7 +141,7 @@ PackedMatrix pack(TensorType type, std::span<const std::byte> data, int n_rows, 
   return matrix;
 }
 
-int run_length(const PackedMatrix& matrix, int n_runs) {
+GroupRuns group_runs(const PackedMatrix& matrix, int n_runs) {
   constexpr int kTried = 4;
   constexpr size_t kApart = kPageBytes / 8;
   const int most = matrix.n_groups() / n_runs;
@@ -159,7 +159,7 @@ int run_length(const PackedMatrix& matrix, int n_runs) {
   for (int length = most; length > 0 && length > most - kTried && apart(best) < kApart; --length) {
     if (apart(length) > apart(best)) best = length;
   }
-  return best;
+  return {{0, best, n_runs, best}, {n_runs * best, matrix.n_groups()}};
 }
 
 void unpack_row(const PackedMatrix& matrix, int row, float* out) {

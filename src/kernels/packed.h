@@ -60,10 +60,23 @@ struct PackedMatrix {
   [[nodiscard]] bool wants_quantized() const;
 };
 
-/// How many groups each of n_runs runs of the same length takes, of those that a product reads in turns: as
-/// many as there are, or a few less where the runs would otherwise begin at about the same place of a page,
+/// The groups of 16 rows that a call of matmul computes: [begin, end), and the same again `stride` further
+/// on, n_runs times in all. All of them are groups of the matrix.
+struct Groups {
+  int begin = 0;
+  int end = 0;
+  int n_runs = 1;
+  int stride = 0;
+};
+
+/// All groups of a matrix as n_runs runs of the same length, which a product reads in turns, and the rest.
+/// They are as long as can be, or a few groups less where they would begin at about the same place of a page,
 /// from which memory delivers them one after the other.
-int run_length(const PackedMatrix& matrix, int n_runs);
+struct GroupRuns {
+  Groups runs;
+  Groups rest;
+};
+GroupRuns group_runs(const PackedMatrix& matrix, int n_runs);
 
 /// Told of a range of the source that has been packed and will not be read again, on any thread of the pool.
 using SourceDone = std::function<void(std::span<const std::byte>)>;

@@ -100,15 +100,6 @@ struct AttentionTask {
   std::span<const std::byte* const> next = {};  // pages that are probably read after it: asked for ahead
 };
 
-/// The groups of 16 rows that a call of matmul computes: [begin, end), and the same again `stride` further
-/// on, n_runs times in all. All of them are groups of the matrix.
-struct Groups {
-  int begin = 0;
-  int end = 0;
-  int n_runs = 1;
-  int stride = 0;
-};
-
 enum class RopePairing : uint8_t {
   kAdjacent,  // (x[2i], x[2i+1]): llama as GGUF stores it
   kHalf,      // (x[i], x[i + n/2]): NeoX, used by qwen and gemma

@@ -69,23 +69,21 @@ Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
   // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
   const int n_groups = matrix.n_groups();
   const int n_runs = n_rows == 1 ? streams : 1;
-  const int length = kernels::run_length(matrix, n_runs);
-  runs_ = {0, length, n_runs, length};
-  rest_ = {n_runs * length, n_groups};
+  cut_ = kernels::group_runs(matrix, n_runs);
   const auto even = [](int n) { return n / 2 * 2; };  // kernels take two groups of several rows at a time
   groups_ = n_rows == 1         ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
             : n_rows < kFewRows ? std::clamp(even(n_groups / 24), 4, 32)
                                 : std::clamp(even(n_groups / 16), 4, 32);
   const auto tiles_of = [](int n, int groups) { return (n + groups - 1) / groups; };
-  run_tiles_ = tiles_of(length, groups_);
-  rest_tiles_ = tiles_of(rest_.end - rest_.begin, groups_ * n_runs);
+  run_tiles_ = tiles_of(cut_.runs.end, groups_);
+  rest_tiles_ = tiles_of(cut_.rest.end - cut_.rest.begin, groups_ * n_runs);
 }
 
 Tile Tiles::at(int row_tile, int group_tile) const {
   const int first_row = row_tile * rows_;
   const bool of_runs = group_tile < run_tiles_;
-  kernels::Groups groups = of_runs ? runs_ : rest_;
-  const int step = of_runs ? groups_ : groups_ * runs_.n_runs;
+  kernels::Groups groups = of_runs ? cut_.runs : cut_.rest;
+  const int step = of_runs ? groups_ : groups_ * cut_.runs.n_runs;
   groups.begin += (of_runs ? group_tile : group_tile - run_tiles_) * step;
   groups.end = std::min(groups.begin + step, groups.end);
   return {groups, first_row, std::min(n_rows_, first_row + rows_)};

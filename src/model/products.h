@@ -73,11 +73,10 @@ class Tiles {
   int n_rows_;
   int rows_;  // of a tile
   int row_tiles_;
-  int groups_;            // of each run that a tile takes
-  int run_tiles_;         // of the same rows
-  int rest_tiles_;        // the same, of the rest
-  kernels::Groups runs_;  // of the same length
-  kernels::Groups rest_;  // what they leave over
+  int groups_;      // of each run that a tile takes
+  int run_tiles_;   // of the same rows
+  int rest_tiles_;  // the same, of the rest
+  kernels::GroupRuns cut_;
 };
 
 /// The tiles of `product` for n_rows rows.

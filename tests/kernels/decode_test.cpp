@@ -187,9 +187,13 @@ TEST(Pack, RunsBeginApartWithinAPage) {
       PackedMatrix matrix;
       matrix.n_rows = n_rows;
       matrix.group_bytes = group_bytes(PackedFormat::kQ4_0, n_cols);
-      EXPECT_EQ(run_length(matrix, 1), matrix.n_groups());
-      const int length = run_length(matrix, 4);
-      EXPECT_LE(4 * length, matrix.n_groups());
+      EXPECT_EQ(group_runs(matrix, 1).runs.end, matrix.n_groups());
+      const auto [runs, rest] = group_runs(matrix, 4);
+      const int length = runs.end;
+      EXPECT_EQ(runs.stride, length);
+      EXPECT_EQ(rest.begin, 4 * length);
+      EXPECT_EQ(rest.end, matrix.n_groups());
+      EXPECT_LE(rest.begin, rest.end);
       EXPECT_GT(4 * (length + 4), matrix.n_groups());
       if (length < 16) continue;  // the few lengths there are to choose from may all be alike
       for (int run = 1; run < 4; ++run) {

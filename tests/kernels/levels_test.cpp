@@ -167,10 +167,8 @@ TEST(Levels, Attention) {
 // As the model layer does it: one token in turns from several runs of groups.
 std::vector<float> product(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
   std::vector<float> y(static_cast<size_t>(x.n_tokens) * w.n_rows);
-  const int n_runs = x.n_tokens == 1 ? table.streams : 1;
-  const int length = run_length(w, n_runs);
-  table.matmul(w, x, y.data(), w.n_rows, {0, length, n_runs, length});
-  table.matmul(w, x, y.data(), w.n_rows, {n_runs * length, w.n_groups()});
+  const auto [runs, rest] = group_runs(w, x.n_tokens == 1 ? table.streams : 1);
+  for (const Groups& groups : {runs, rest}) table.matmul(w, x, y.data(), w.n_rows, groups);
   return y;
 }
 
