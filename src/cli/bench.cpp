@@ -298,7 +298,7 @@ void add_bench(CLI::App& app, Action& action) {
       ->type_name("N");
   add_model_options(*command, options->model);
   command->remove_option(command->get_option("--threads"));
-  command->add_option("-t,--threads", options->threads, "thread counts (default: all processors)")
+  command->add_option("-t,--threads", options->threads, "thread counts (default: the processors it may use)")
       ->delimiter(',')
       ->transform(whole_number(1, 1024))
       ->type_name("N,...");

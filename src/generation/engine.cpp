@@ -1,11 +1,11 @@
 #include "generation/engine.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "base/processors.h"
 #include "generation/guides.h"
 #include "model/architectures.h"
 #include "model/forward.h"
@@ -18,14 +18,6 @@ constexpr int kMaxThreads = 1024;
 // the second: the width of a model is a number in its file.
 constexpr size_t kMaxScratchBytes = size_t{256} << 20;
 constexpr size_t kMaxLogitsBytes = size_t{32} << 20;
-
-/// Processors that this process may run on (fewer than the machine has, in a container).
-int available_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
 
 Error out_of_range(std::string_view name, int value, int low, int high) {
   return {ErrorCode::kUsage, fmt::format("invalid {}", name),

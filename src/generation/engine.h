@@ -24,7 +24,7 @@
 namespace pellucid::generation {
 
 struct EngineOptions {
-  int n_threads = 0;  // 0: one for each processor this process may use
+  int n_threads = 0;  // 0: available_processors()
   int n_ctx = 0;      // positions a sequence may hold; 0: what the model was trained for
   int prefill_chunk =
       256;  // tokens of a prompt that run together, at most; never changes a bit of the result
