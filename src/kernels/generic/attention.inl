@@ -110,21 +110,29 @@ class Ahead {
 };
 
 /// acc[h][i] += factor(h) times the elements of vector i, in an order that keeps the fewest vectors alive.
+/// Where GCC is not told to unroll what takes a tile's sums, it does so too late to keep them in registers on
+/// NEON.
 template <KvType kType, int kVectors, int kHeads, typename Factor>
 inline void multiply_step(const std::byte* half, int64_t index, const Factor& factor,
                           F32 (&acc)[kHeads][kVectors]) {
   if constexpr (kHeads < 2 * kVectors) {
     F32 factors[kHeads];
+#pragma GCC unroll 4
     for (int h = 0; h < kHeads; ++h) factors[h] = factor(h);
+#pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
       const F32 elements = load_kv<kType>(half, index + i * kLanes);
+#pragma GCC unroll 4
       for (int h = 0; h < kHeads; ++h) acc[h][i] = fma(factors[h], elements, acc[h][i]);
     }
   } else {
     F32 elements[kVectors];
+#pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) elements[i] = load_kv<kType>(half, index + i * kLanes);
+#pragma GCC unroll 4
     for (int h = 0; h < kHeads; ++h) {
       const F32 one = factor(h);
+#pragma GCC unroll 4
       for (int i = 0; i < kVectors; ++i) acc[h][i] = fma(one, elements[i], acc[h][i]);
     }
   }
@@ -132,8 +140,10 @@ inline void multiply_step(const std::byte* half, int64_t index, const Factor& fa
 
 template <int kVectors, int kHeads>
 inline void clear(F32 (&acc)[kHeads][kVectors]) {
-  for (auto& row : acc) {
-    for (F32& a : row) a = set1(0.0F);
+#pragma GCC unroll 4
+  for (int h = 0; h < kHeads; ++h) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) acc[h][i] = set1(0.0F);
   }
 }
 
@@ -173,7 +183,9 @@ inline void score_tile(const SpanOfHeads<kType, kHeads>& s, int position, Ahead<
       }
     }
   }
+#pragma GCC unroll 4
   for (int h = 0; h < kHeads; ++h) {
+#pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
       store(s.scores[h] + position - s.first + i * kLanes, acc[h][i] * set1(s.task.scale));
     }
@@ -257,7 +269,9 @@ inline void value_tile(const SpanOfHeads<kType, kHeads>& s, const float (*weight
           [&](int h) { return set1(weights[h][p - s.first]); }, acc);
     }
   }
+#pragma GCC unroll 4
   for (int h = 0; h < kHeads; ++h) {
+#pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) finish(h, column + i * kLanes, acc[h][i]);
   }
 }

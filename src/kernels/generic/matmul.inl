@@ -209,19 +209,26 @@ void float_tile(const Product& p, const TileGroups& groups, int token) {
   const size_t step_bytes = static_cast<size_t>(groups.step) * p.w.group_bytes;
   const float* values = p.x.floats + int64_t{token} * n_cols;
   F32 acc[kGroups][kTokens];
+#pragma GCC unroll 4
   for (auto& row : acc) {
+#pragma GCC unroll 4
     for (F32& a : row) a = set1(0.0F);
   }
   for (int k = 0; k < n_cols; ++k, weights += kStep) {
     F32 columns[kGroups];
+#pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g)
       columns[g] = float_weights<kFormat>(weights + static_cast<size_t>(g) * step_bytes);
+#pragma GCC unroll 4
     for (int t = 0; t < kTokens; ++t) {
       const F32 value = set1(values[int64_t{t} * n_cols + k]);
+#pragma GCC unroll 4
       for (int g = 0; g < kGroups; ++g) acc[g][t] = fma(columns[g], value, acc[g][t]);
     }
   }
+#pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 4
     for (int t = 0; t < kTokens; ++t) p.store(groups[g], token + t, acc[g][t]);
   }
 }

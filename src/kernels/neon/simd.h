@@ -27,8 +27,8 @@ constexpr int kStripGroups = 1;     // groups and tokens of a tile of whole stri
 constexpr int kStripTileTokens = kDotTokens;
 constexpr bool kHasStrips = true;   // whether the level multiplies whole strips itself, in strips.inl
 constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
-constexpr int kAttentionHeads = 2;  // heads that share loaded keys and values
-constexpr int attention_vectors(int) { return 2; }  // of a tile
+constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
+constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 4 ? 2 : 1; }  // of a tile
 
 struct F32 {
   float32x4_t v[4];
