@@ -102,8 +102,9 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
   for (float& x : q) x = normal(rng);
   const int n_pages = (depth + kPagePositions - 1) / kPagePositions;
   const int64_t page_bytes = kv_page_bytes(type, head_dim);
-  const int n_sets = in_memory ? static_cast<int>(kStreamBytes / 2 / (n_pages * page_bytes)) : 1;
-  AlignedBuffer<std::byte> cache(static_cast<size_t>(n_sets * n_pages * page_bytes));
+  const int64_t set_bytes = n_pages * page_bytes;
+  const int n_sets = in_memory ? std::max(1, static_cast<int>(int64_t{kStreamBytes} / 2 / set_bytes)) : 1;
+  AlignedBuffer<std::byte> cache(static_cast<size_t>(n_sets * set_bytes));
   const auto page = [&](int set, int p) { return cache.data() + (int64_t{p} * n_sets + set) * page_bytes; };
   std::vector<std::vector<const std::byte*>> pages(n_sets);
   for (int set = 0; set < n_sets; ++set) {

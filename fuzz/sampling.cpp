@@ -105,7 +105,8 @@ bool step(const std::vector<float>& logits, const Settings& settings, const Cont
   const Draw again = draw(watched.value().result.candidates, context.seed, 0, context.step);
   require(drawn.token == again.token && drawn.low == again.low && drawn.high == again.high);
   require(drawn.low <= drawn.u && (drawn.u < drawn.high || drawn.high >= 1));
-  require(std::isfinite(logits[static_cast<size_t>(drawn.token)]) || !settings.logit_bias.empty());
+  const bool may_revive = !settings.logit_bias.empty() || !settings.forced_tokens.empty();
+  require(std::isfinite(logits[static_cast<size_t>(drawn.token)]) || may_revive);
   state = advanced(state, settings, fast.value(), drawn);
   text.push_back(drawn.token);
   return true;

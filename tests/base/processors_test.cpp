@@ -56,7 +56,7 @@ class OneProcessor {
   OneProcessor& operator=(const OneProcessor&) = delete;
 
  private:
-  cpu_set_t before_;
+  cpu_set_t before_{};
 };
 
 /// Where there is nothing to read.

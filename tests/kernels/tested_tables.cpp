@@ -5,10 +5,10 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
-#include <signal.h>
 #include <sys/ucontext.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 
 #include "base/cpu.h"
@@ -62,7 +62,7 @@ class SavedRegisters {
 
   template <typename T>
   [[nodiscard]] std::array<T, 32 / sizeof(T)> get(unsigned i) const {
-    std::array<T, 32 / sizeof(T)> values;
+    std::array<T, 32 / sizeof(T)> values{};
     std::memcpy(values.data(), low(i), 16);
     std::memcpy(reinterpret_cast<std::byte*>(values.data()) + 16, high(i), 16);
     return values;
@@ -79,11 +79,15 @@ class SavedRegisters {
   std::byte* area_;
 };
 
+const uint8_t* code_at(greg_t address) {
+  return reinterpret_cast<const uint8_t*>(address);  // NOLINT(performance-no-int-to-ptr): a register's word
+}
+
 void handle(int /*signal*/, siginfo_t* /*info*/, void* untyped) {
   auto& context = *static_cast<ucontext_t*>(untyped);
   auto& next = context.uc_mcontext.gregs[REG_RIP];
-  Operands operands;
-  if (!decode(reinterpret_cast<const uint8_t*>(next), operands)) {
+  Operands operands{};
+  if (!decode(code_at(next), operands)) {
     signal(SIGILL, SIG_DFL);  // it comes once more, and ends the program
     return;
   }
@@ -95,7 +99,7 @@ void handle(int /*signal*/, siginfo_t* /*info*/, void* untyped) {
     for (size_t i = 0; i < a.size(); ++i) sums[i / 4] += a[i] * b[i];
     registers.set(operands.sums, sums);
     next += kLength;
-  } while (decode(reinterpret_cast<const uint8_t*>(next), operands));
+  } while (decode(code_at(next), operands));
 }
 
 bool emulate() {
