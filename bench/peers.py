@@ -170,24 +170,27 @@ def neighbour():
 
 
 def runs_of(model, arguments):
-    """(tokens of the prompt, depths, threads, whether a neighbour is busy) of each run on a model."""
-    threads = arguments.threads
-    yield arguments.prompt, [0], threads, False
-    if model.deep:
-        yield 0, arguments.depths, threads[-1:], False
+    """(tokens of the prompt, tokens to decode, depths, threads, whether a neighbour is busy) of each run on a model.
+    All depths are one run: what is compared is measured within seconds."""
+    threads, deep = arguments.threads, arguments.depths if model.deep else []
+    yield arguments.prompt, 0, [0], threads, False
+    if threads[:-1]:
+        yield 0, arguments.gen, [0], threads[:-1], False
+    yield 0, arguments.gen, [0, *deep], threads[-1:], False
     if arguments.neighbour:
-        yield 0, [0], threads[-1:], True
+        yield 0, arguments.gen, [0], threads[-1:], True
 
 
 def measure(results, models, arguments, alternation):
     """One alternation: both engines on every model."""
     engines = ENGINES if alternation % 2 == 0 else ENGINES[::-1]
     for model, path, weights in models:
-        for n_prompt, depths, threads, busy in runs_of(model, arguments):
-            test = (path, n_prompt, arguments.gen, depths, threads)
+        for *test, busy in runs_of(model, arguments):
             for engine in engines:
                 with neighbour() if busy else contextlib.nullcontext():
-                    rows = pellucid(arguments.binary, *test) if engine == "pellucid" else llama(*test)
+                    rows = (
+                        pellucid(arguments.binary, path, *test) if engine == "pellucid" else llama(path, *test)
+                    )
                     results.add(model, engine, rows, weights, busy)
         for engine in engines if model.together else ():
             rows = together(engine, arguments.binary, path, arguments.threads[-1])

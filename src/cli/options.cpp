@@ -72,7 +72,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 }
 
 void add_thread_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("-t,--threads", options.engine.n_threads, "threads (default: the processors it may use)")
+  command
+      .add_option("-t,--threads", options.engine.n_threads, "threads (default: the processors it may use)")
       ->transform(whole_number(1, 1024))
       ->type_name("N");
   command
