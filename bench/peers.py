@@ -176,7 +176,7 @@ def runs_of(model, arguments):
     yield arguments.prompt, 0, [0], threads, False
     if threads[:-1]:
         yield 0, arguments.gen, [0], threads[:-1], False
-    yield 0, arguments.gen, [0, *deep], threads[-1:], False
+    yield 0, arguments.gen, sorted({0, *deep}), threads[-1:], False
     if arguments.neighbour:
         yield 0, arguments.gen, [0], threads[-1:], True
 

@@ -34,7 +34,7 @@ class ThreadPool {
     if constexpr (is_small<Task>) {
       run_begun(n_tasks, [task](int worker) { return [task, worker](int index) { task(index, worker); }; });
     } else {
-      run_begun(n_tasks, [&task](int worker) { return [&task, worker](int index) { task(index, worker); }; });
+      run(n_tasks, [&task](int index, int worker) { task(index, worker); });
     }
   }
 

@@ -197,6 +197,13 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {
   return {_mm256_shuffle_epi8(values, index.low), _mm256_shuffle_epi8(values, index.high)};
 }
 
+/// Four columns of x beside each other in every lane.
+inline __m256i repeat_four(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  return _mm256_set1_epi32(four);
+}
+
 #ifdef __AVXVNNI__
 template <int kBits, int kOffset>
 class Dot {
@@ -205,9 +212,7 @@ class Dot {
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, sizeof(four));
-    const __m256i values = _mm256_set1_epi32(four);
+    const __m256i values = repeat_four(x);
     total_.low = _mm256_dpbusd_avx_epi32(total_.low, codes.low, values);
     total_.high = _mm256_dpbusd_avx_epi32(total_.high, codes.high, values);
   }
@@ -229,9 +234,7 @@ class Dot {
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, sizeof(four));
-    const __m256i values = _mm256_set1_epi32(four);
+    const __m256i values = repeat_four(x);
     words_.low = _mm256_add_epi16(words_.low, products(codes.low, values));
     words_.high = _mm256_add_epi16(words_.high, products(codes.high, values));
     if constexpr (kRun < 8 && kGroup % kRun == kRun - 1) {
