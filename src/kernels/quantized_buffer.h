@@ -1,8 +1,6 @@
 // The memory of quantised activations.
 #pragma once
 
-#include <array>
-
 #include "base/aligned_buffer.h"
 #include "kernels/table.h"
 
@@ -12,33 +10,28 @@ namespace pellucid::kernels {
 class QuantizedBuffer {
  public:
   QuantizedBuffer() = default;
-  QuantizedBuffer(size_t n_tokens, size_t n_cols) {
-    const size_t blocks = n_tokens * ((n_cols + kBlockValues - 1) / kBlockValues);
-    for (Digit& digit : digits_) {
-      digit = {AlignedBuffer<int8_t>(blocks * kBlockValues), AlignedBuffer<int32_t>(blocks),
-               AlignedBuffer<int32_t>(blocks)};
-    }
-    scales_ = AlignedBuffer<float>(blocks);
-    is_fine_ = AlignedBuffer<uint8_t>(blocks);
-  }
+  QuantizedBuffer(size_t n_tokens, size_t n_cols)
+      : QuantizedBuffer(n_tokens * ((n_cols + kBlockValues - 1) / kBlockValues)) {}
 
   [[nodiscard]] QuantizedRows rows() {
-    return {view(digits_[0]), view(digits_[1]), scales_.data(), is_fine_.data()};
+    return {low_.data(), high_.data(), high_groups_.data(), sums_.data(), firsts_.data(), scales_.data()};
   }
 
  private:
-  struct Digit {
-    AlignedBuffer<int8_t> values;
-    AlignedBuffer<int32_t> sums;
-    AlignedBuffer<int32_t> firsts;
-  };
-  static QuantizedDigit view(Digit& digit) {
-    return {digit.values.data(), digit.sums.data(), digit.firsts.data()};
-  }
+  explicit QuantizedBuffer(size_t n_blocks)
+      : low_(n_blocks * kBlockValues),
+        high_(n_blocks * 4),
+        high_groups_(n_blocks),
+        sums_(n_blocks),
+        firsts_(n_blocks),
+        scales_(n_blocks) {}
 
-  std::array<Digit, 2> digits_;
+  AlignedBuffer<int8_t> low_;
+  AlignedBuffer<int8_t> high_;
+  AlignedBuffer<uint8_t> high_groups_;
+  AlignedBuffer<int32_t> sums_;
+  AlignedBuffer<int32_t> firsts_;
   AlignedBuffer<float> scales_;
-  AlignedBuffer<uint8_t> is_fine_;
 };
 
 }  // namespace pellucid::kernels

@@ -21,36 +21,33 @@ constexpr int strip_width(int tokens_left) {
   return tokens_left >= 8 ? 8 : tokens_left >= 4 ? 4 : tokens_left >= 2 ? 2 : 1;
 }
 
-/// One digit of quantised activations.
-struct QuantizedDigit {
-  int8_t* values;   // [n_tokens, n_cols] in strips, in [-127, 127]; whole strips: KernelTable::strip_bias
-  int32_t* sums;    // [n_tokens, n_cols / 32] in strips: the sum of the block's integers
-  int32_t* firsts;  // the same of its first 16
-};
-
-/// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * (coarse + fine /
-/// 256), scale = max|x| / 127, rounding to nearest even. Only the blocks that stand out of their row, those
-/// whose max|x| is above kStandsOut times the mean of the row's, have a fine digit (is_fine; elsewhere it is
-/// not defined): in trained models they are about one in five and carry most of what rounding to int8 would
-/// lose. n_cols is a multiple of 32. A block that holds NaN or infinity gets a scale that is not finite, so
-/// the product is not finite either.
+/// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * q, q an integer,
+/// rounded to nearest even. A few large values would make the scale of a block too coarse for all others. So
+/// the k-group (four columns side by side, format.h) with the largest |x| of the block, the first one of
+/// equals, has a second digit: q = low + 128 high there, and q = low within [-127, 127] elsewhere. The scale
+/// is max|x| / 127 over the other seven, and at least max|x| / 127 / 128 of the whole block. A product is
+/// exact in integers within a block. n_cols is a multiple of 32. A block that holds NaN or infinity gets a
+/// scale that is not finite, so the product is not finite either.
 struct QuantizedRows {
-  QuantizedDigit coarse;
-  QuantizedDigit fine;
-  float* scales;     // [n_tokens, n_cols / 32] in strips
-  uint8_t* is_fine;  // [n_tokens, n_cols / 32] in strips: 0 or 1
+  int8_t* low;           // [n_tokens, n_cols] in strips; whole strips: KernelTable::strip_bias
+  int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them
+  uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is
+  int32_t* sums;         // the same: the sum of the block's q
+  int32_t* firsts;       // the same: that of its first 16
+  float* scales;         // the same
 
   /// The rows from `token` on, where a strip begins.
   [[nodiscard]] QuantizedRows from(int64_t token, int n_cols) const {
     const int64_t block = token * (n_cols / kBlockValues);
-    const int64_t at = token * n_cols;
-    return {{coarse.values + at, coarse.sums + block, coarse.firsts + block},
-            {fine.values + at, fine.sums + block, fine.firsts + block},
-            scales + block,
-            is_fine + block};
+    return {low + block * kBlockValues,
+            high + block * 4,
+            high_groups + block,
+            sums + block,
+            firsts + block,
+            scales + block};
   }
 };
-inline constexpr float kStandsOut = 1.25F;
+inline constexpr int kHighBits = 7;  // what a high digit is shifted by
 
 /// The two faces of a batch of activations; a product reads the one that its matrix wants.
 struct Activations {
@@ -108,7 +105,7 @@ enum class RopePairing : uint8_t {
 struct KernelTable {
   std::string_view name;  // "scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod"
 
-  /// 0, or 128 at a level whose products want the integers of whole strips (of kStripTokens) unsigned:
+  /// 0, or 128 at a level whose products want the low digits of whole strips (of kStripTokens) unsigned:
   /// quantize stores them plus 128, the same as their bits ^ 128.
   uint8_t strip_bias;
   /// How many runs of groups a product of one token reads in turns. Memory delivers several streams that are
@@ -122,7 +119,6 @@ struct KernelTable {
   ///   without a minimum: acc = fma(scale_w * scale_x, float(int_dot), acc)
   ///   with a minimum:    acc = fma(scale_x, fma(scale_w, float(int_dot), min_w * float(sum_x)), acc)
   ///                      (Q2_K: sum_x is the sum of both halves' sums times their integer minimums).
-  /// The same again with the fine digit and scale_x / 256 for a token that has one in that block.
   /// For float weights acc = fma(w, x, acc) for each k in order.
   void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride,
                  const Groups& groups);

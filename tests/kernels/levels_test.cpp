@@ -49,19 +49,17 @@ TEST(Levels, Quantize) {
     Batch found(*table, x, n_cols);
     const QuantizedRows b = found.rows();
     ASSERT_EQ(first_difference({a.scales, x.size() / 32}, {b.scales, x.size() / 32}), -1);
-    ASSERT_TRUE(std::equal(a.is_fine, a.is_fine + x.size() / 32, b.is_fine)) << table->name;
-    for (const auto& [one, other] : {std::pair{a.coarse, b.coarse}, {a.fine, b.fine}}) {
-      ASSERT_TRUE(std::equal(one.sums, one.sums + x.size() / 32, other.sums)) << table->name;
-      ASSERT_TRUE(std::equal(one.firsts, one.firsts + x.size() / 32, other.firsts)) << table->name;
-    }
+    const size_t n_blocks = x.size() / 32;
+    ASSERT_TRUE(std::equal(a.sums, a.sums + n_blocks, b.sums)) << table->name;
+    ASSERT_TRUE(std::equal(a.firsts, a.firsts + n_blocks, b.firsts)) << table->name;
+    ASSERT_TRUE(std::equal(a.high_groups, a.high_groups + n_blocks, b.high_groups)) << table->name;
+    ASSERT_TRUE(std::equal(a.high, a.high + 4 * n_blocks, b.high)) << table->name;
     for (size_t t = 0; t < x.size() / n_cols; ++t) {
       const StripSpot spot(t, x.size() / n_cols);
       const int bias = spot.width == kStripTokens ? table->strip_bias : 0;
       for (size_t k = 0; k < n_cols; ++k) {
         const size_t at = spot.value(k, n_cols);
-        ASSERT_EQ(a.coarse.values[at], static_cast<int8_t>(b.coarse.values[at] ^ bias)) << table->name;
-        if (a.is_fine[spot.one(k / 32, n_cols / 32)] == 0) continue;
-        ASSERT_EQ(a.fine.values[at], static_cast<int8_t>(b.fine.values[at] ^ bias)) << table->name;
+        ASSERT_EQ(a.low[at], static_cast<int8_t>(b.low[at] ^ bias)) << table->name;
       }
     }
   }

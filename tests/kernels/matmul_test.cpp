@@ -31,12 +31,12 @@ std::vector<double> seen_values(const KernelTable& table, const PackedMatrix& w,
   for (size_t t = 0; w.wants_quantized() && t < n_tokens; ++t) {
     const StripSpot spot(t, n_tokens);
     const int bias = spot.width == kStripTokens ? table.strip_bias : 0;
-    const auto integer = [bias](int8_t value) { return static_cast<int8_t>(value ^ bias); };
     for (size_t k = 0; k < n_cols; ++k) {
       const size_t one = spot.one(k / 32, n_cols / 32);
-      const size_t at = spot.value(k, n_cols);
-      const double fine = x.quantized.is_fine[one] != 0 ? integer(x.quantized.fine.values[at]) / 256.0 : 0.0;
-      values[t * n_cols + k] = x.quantized.scales[one] * (integer(x.quantized.coarse.values[at]) + fine);
+      const int low = static_cast<int8_t>(x.quantized.low[spot.value(k, n_cols)] ^ bias);
+      const bool is_high = k % 32 / 4 == x.quantized.high_groups[one];
+      const int high = is_high ? x.quantized.high[4 * one + k % 4] : 0;
+      values[t * n_cols + k] = double{x.quantized.scales[one]} * (low + 128 * high);
     }
   }
   return values;
@@ -91,10 +91,13 @@ TEST(Matmul, FloatWeightsTakeAnyNumberOfColumns) {
   }
 }
 
-void expect_sums(const QuantizedDigit& digit, int block) {
-  const int8_t* values = digit.values + 32 * block;
-  ASSERT_EQ(digit.firsts[block], std::accumulate(values, values + 16, 0));
-  ASSERT_EQ(digit.sums[block], std::accumulate(values, values + 32, 0));
+// The integers of a block of one row.
+std::array<int, 32> integers(const QuantizedRows& q, int block) {
+  std::array<int, 32> r{};
+  for (int i = 0; i < 32; ++i) {
+    r[i] = q.low[32 * block + i] + (i / 4 == q.high_groups[block] ? 128 * q.high[4 * block + i % 4] : 0);
+  }
+  return r;
 }
 
 TEST(Quantize, HalfAStepAtMostAndExactSums) {
@@ -104,27 +107,32 @@ TEST(Quantize, HalfAStepAtMostAndExactSums) {
   std::fill_n(values.begin() + 64, 32, 0.0F);    // a block of zeros
   std::fill_n(values.begin() + 96, 32, 1e-40F);  // a subnormal one
   values[128] = 1000.0F;                         // one that stands out
+  values[160] = -1e6F;                           // and one that stands out too far for two digits
   for (const KernelTable* table : tested_tables()) {
     Batch batch(*table, values, n_cols);
     const QuantizedRows q = batch.rows();
     for (int b = 0; b < n_cols / 32; ++b) {
+      const std::span<const float> block(values.data() + 32 * b, 32);
+      const std::array<int, 32> found = integers(q, b);
+      const auto magnitude = [](float x, float y) { return std::abs(x) < std::abs(y); };
+      const auto largest = std::max_element(block.begin(), block.end(), magnitude) - block.begin();
+      ASSERT_EQ(q.high_groups[b], largest / 4);
       const double step = q.scales[b];
-      int largest = 0;
+      int most = 0;
       for (int i = 0; i < 32; ++i) {
-        const int coarse = q.coarse.values[32 * b + i];
-        const int fine = q.is_fine[b] != 0 ? q.fine.values[32 * b + i] : 0;
-        const double rest = std::abs(values[32 * b + i] - step * (coarse + fine / 256.0));
         if (b != 3) {
-          ASSERT_LE(rest, b == 4 ? step * 1.01 / 256 : step * 0.5001) << "block " << b;
+          ASSERT_LE(std::abs(block[i] - step * found[i]), step * 0.5001) << "block " << b;
         }
-        largest = std::max(largest, std::abs(coarse));
+        if (i / 4 != largest / 4) most = std::max(most, std::abs(found[i]));
       }
-      ASSERT_EQ(q.is_fine[b], b == 4 ? 1 : 0);
-      if (b != 2 && b != 3) {
-        ASSERT_EQ(largest, 127);
+      if (b != 2 && b != 3 && b != 5) {
+        ASSERT_EQ(most, 127);
       }
-      expect_sums(q.coarse, b);
-      if (b == 4) expect_sums(q.fine, b);
+      if (b == 5) {
+        ASSERT_EQ(found[0], -127 * 128);
+      }
+      ASSERT_EQ(q.firsts[b], std::accumulate(found.begin(), found.begin() + 16, 0));
+      ASSERT_EQ(q.sums[b], std::accumulate(found.begin(), found.end(), 0));
     }
   }
 }

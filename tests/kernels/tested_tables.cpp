@@ -22,26 +22,63 @@ namespace pellucid::kernels::test {
 namespace {
 #if defined(__x86_64__) && defined(__linux__)
 
-/// The registers of {vex} vpdpbusd ymm, ymm, ymm (Intel SDM vol. 2, VPDPBUSD).
+const uint8_t* bytes_at(greg_t address) {
+  return reinterpret_cast<const uint8_t*>(address);  // NOLINT(performance-no-int-to-ptr): a register's word
+}
+
+/// The operands of {vex} vpdpbusd ymm, ymm, ymm/m256 (Intel SDM vol. 2, VPDPBUSD).
 struct Operands {
   unsigned sums;
   unsigned unsigned_bytes;
   unsigned signed_bytes;
+  const uint8_t* memory;  // the signed bytes, where no register has them
+  int length;             // of the instruction
 };
 
-constexpr int kLength = 5;  // of the instruction: three bytes of prefix, the opcode, the other operands
+constexpr int kUpToModRm = 5;  // bytes: three of prefix, the opcode, the other operands
+
+/// The memory operand (Intel SDM vol. 2, 2.1.5) of an instruction of which `length` bytes are known so far.
+const uint8_t* memory_operand(const uint8_t* code, const gregset_t& registers, int& length) {
+  constexpr int kPlaces[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                             REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  const unsigned mode = code[4] >> 6;
+  const unsigned place = code[4] & 7;
+  const unsigned high_base = (code[1] >> 5 & 1) ^ 1;
+  const unsigned high_index = (code[1] >> 6 & 1) ^ 1;
+  unsigned base = place;
+  greg_t address = 0;
+  if (place == 4) {  // base and index
+    const uint8_t both = code[length++];
+    base = both & 7;
+    const unsigned index = (both >> 3 & 7) | high_index << 3;
+    if (index != 4) address += registers[kPlaces[index]] << (both >> 6);
+  }
+  int32_t displacement = 0;
+  const bool is_wide = mode == 2 || (mode == 0 && base == 5);
+  if (is_wide) std::memcpy(&displacement, code + length, sizeof(displacement));
+  if (mode == 1) displacement = static_cast<int8_t>(code[length]);
+  length += is_wide ? 4 : mode == 1 ? 1 : 0;
+  if (mode != 0 || base != 5) {
+    address += registers[kPlaces[base | high_base << 3]];
+  } else if (place == 5) {
+    address += reinterpret_cast<greg_t>(code + length);
+  }
+  return bytes_at(address + displacement);
+}
 
 /// Whether `code` is that instruction.
-bool decode(const uint8_t* code, Operands& operands) {
-  const bool is_it = code[0] == 0xC4 && (code[1] & 0x1F) == 2 && (code[2] & 0x87) == 0x05 &&
-                     code[3] == 0x50 && code[4] >= 0xC0;
+bool decode(const uint8_t* code, const gregset_t& registers, Operands& operands) {
+  const bool is_it = code[0] == 0xC4 && (code[1] & 0x1F) == 2 && (code[2] & 0x87) == 0x05 && code[3] == 0x50;
+  if (!is_it) return false;
   const auto register_of = [](unsigned low, unsigned inverted_high) {
     return low | (inverted_high ^ 1) << 3;
   };
   operands.sums = register_of(code[4] >> 3 & 7, code[1] >> 7);
   operands.unsigned_bytes = ~(code[2] >> 3) & 15U;
   operands.signed_bytes = register_of(code[4] & 7, code[1] >> 5 & 1);
-  return is_it;
+  operands.length = kUpToModRm;
+  operands.memory = code[4] >= 0xC0 ? nullptr : memory_operand(code, registers, operands.length);
+  return true;
 }
 
 size_t place_of_high_halves() {
@@ -79,15 +116,12 @@ class SavedRegisters {
   std::byte* area_;
 };
 
-const uint8_t* code_at(greg_t address) {
-  return reinterpret_cast<const uint8_t*>(address);  // NOLINT(performance-no-int-to-ptr): a register's word
-}
-
 void handle(int /*signal*/, siginfo_t* /*info*/, void* untyped) {
   auto& context = *static_cast<ucontext_t*>(untyped);
   auto& next = context.uc_mcontext.gregs[REG_RIP];
   Operands operands{};
-  if (!decode(code_at(next), operands)) {
+  const gregset_t& general = context.uc_mcontext.gregs;
+  if (!decode(bytes_at(next), general, operands)) {
     signal(SIGILL, SIG_DFL);  // it comes once more, and ends the program
     return;
   }
@@ -95,11 +129,12 @@ void handle(int /*signal*/, siginfo_t* /*info*/, void* untyped) {
   do {  // those that follow it are done in the same breath
     std::array<int32_t, 8> sums = registers.get<int32_t>(operands.sums);
     const std::array<uint8_t, 32> a = registers.get<uint8_t>(operands.unsigned_bytes);
-    const std::array<int8_t, 32> b = registers.get<int8_t>(operands.signed_bytes);
+    std::array<int8_t, 32> b = registers.get<int8_t>(operands.signed_bytes);
+    if (operands.memory != nullptr) std::memcpy(b.data(), operands.memory, b.size());
     for (size_t i = 0; i < a.size(); ++i) sums[i / 4] += a[i] * b[i];
     registers.set(operands.sums, sums);
-    next += kLength;
-  } while (decode(code_at(next), operands));
+    next += operands.length;
+  } while (decode(bytes_at(next), general, operands));
 }
 
 bool emulate() {

@@ -90,9 +90,10 @@ inline I32 load_int8(const std::byte* p) {
 }
 inline void store_bytes(int8_t* p, I32 a) {
   const auto words = [](__m256i x) {
+    x = _mm256_and_si256(x, _mm256_set1_epi32(0xFF));
     return _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   };
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words(a.low), words(a.high)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words(a.low), words(a.high)));
 }
 
 inline F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
@@ -136,6 +137,7 @@ inline I32 operator|(I32 a, I32 b) {
   return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
 }
 inline I32 max(I32 a, I32 b) { return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)}; }
+inline I32 min(I32 a, I32 b) { return {_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)}; }
 template <int kBits>
 inline I32 shift_left(I32 a) {
   return {_mm256_slli_epi32(a.low, kBits), _mm256_slli_epi32(a.high, kBits)};
@@ -157,6 +159,27 @@ inline float maximum(F32 a) {
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
+template <int kFours>
+inline I32 rotated_fours(I32 a) {
+  if constexpr (kFours == 2) return {a.high, a.low};
+  return {_mm256_permute2x128_si256(a.low, a.high, 0x21), _mm256_permute2x128_si256(a.high, a.low, 0x21)};
+}
+inline int32_t first_lane(I32 a) { return _mm256_cvtsi256_si32(a.low); }
+inline float first_lane(F32 a) { return _mm256_cvtss_f32(a.low); }
+inline int first_four_of(I32 a, int32_t x) {
+  const __m256i value = _mm256_set1_epi32(x);
+  const auto equal = [&](__m256i half) {
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(half, value))));
+  };
+  return __builtin_ctz(equal(a.low) | equal(a.high) << 8 | 0x10000U) / 4;
+}
+inline I32 maximum_of_fours(I32 a) {
+  const auto of_fours = [](__m256i x) {
+    const __m256i two = _mm256_max_epi32(x, _mm256_shuffle_epi32(x, 0xB1));
+    return _mm256_max_epi32(two, _mm256_shuffle_epi32(two, 0x4E));
+  };
+  return {of_fours(a.low), of_fours(a.high)};
+}
 inline int32_t sum(I32 a) {
   const __m256i eight = _mm256_add_epi32(a.low, a.high);
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
@@ -173,6 +196,10 @@ inline int32_t maximum(I32 a) {
 inline Bytes load_bytes(const std::byte* p) {
   const auto* halves = reinterpret_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
+}
+inline Bytes shifted_right(Bytes a, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi16(a.low, count), _mm256_srl_epi16(a.high, count)};
 }
 template <int kShift, int kMask>
 inline Bytes field(Bytes a) {
@@ -210,6 +237,7 @@ class Dot {
  public:
   static constexpr bool kIncludesOffset = false;
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  [[gnu::always_inline]] void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     const __m256i values = repeat_four(x);
@@ -232,6 +260,7 @@ class Dot {
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  [[gnu::always_inline]] void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     const __m256i values = repeat_four(x);
@@ -245,6 +274,13 @@ class Dot {
   [[nodiscard]] [[gnu::always_inline]] I32 total() const {
     const __m256i ones = _mm256_set1_epi16(1);
     return total_ + I32{_mm256_madd_epi16(words_.low, ones), _mm256_madd_epi16(words_.high, ones)};
+  }
+  /// Of one k-group of high digits, with their place.
+  [[nodiscard]] [[gnu::always_inline]] static I32 high(const Bytes& codes, const int8_t* x) {
+    const __m256i values = repeat_four(x);
+    const __m256i factors = _mm256_set1_epi16(1 << kHighBits);
+    return {_mm256_madd_epi16(products(codes.low, values), factors),
+            _mm256_madd_epi16(products(codes.high, values), factors)};
   }
 
  private:

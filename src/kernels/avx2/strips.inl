@@ -29,7 +29,7 @@ struct StripWeights {
   __m256i factors[kSums][kRows];  // kSplit: what both words of a lane are multiplied by
   __m256 scales[kRows];
   __m256 minimums[kRows];
-  __m256i sub_minimums[kRows];  // SubScales::kHalvesMin: those of both halves as words
+  __m256 sub_minimums[2][kRows];  // SubScales::kHalvesMin: those of each half
 };
 
 template <typename Vector, typename Both>
@@ -77,7 +77,8 @@ template <PackedFormat kFormat, int kGroups>
     put(w.factors[0] + 2 * g, words(scales.first, scales.first));
     put(w.factors[1] + 2 * g, words(scales.second, scales.second));
     if constexpr (Format::kRow.has_minimum) {
-      put(w.sub_minimums + 2 * g, words(scales.minimum0, scales.minimum1));
+      put(w.sub_minimums[0] + 2 * g, to_float(scales.minimum0));
+      put(w.sub_minimums[1] + 2 * g, to_float(scales.minimum1));
     }
   }
 }
@@ -113,12 +114,12 @@ struct StripWords {
   __m256i vectors[kBlockValues / 2];  // of two columns of kStripTokens tokens
 };
 
-/// The integers of one digit of the strip whose block's first one value is at `one`, as they are multiplied;
-/// `words` is where they become words.
+/// The low digits of the strip whose block's first one value is at `one`, as they are multiplied; `words` is
+/// where they become words.
 template <PackedFormat kFormat>
-[[gnu::always_inline]] inline const int8_t* strip_values(const QuantizedDigit& digit, int64_t one,
+[[gnu::always_inline]] inline const int8_t* strip_values(const QuantizedRows& x, int64_t one,
                                                          StripWords& words) {
-  const int8_t* bytes = digit.values + one * kBlockValues;
+  const int8_t* bytes = x.low + one * kBlockValues;
   if constexpr (!StripFormat<kFormat>::kWords) return bytes;
   for (int k = 0; k < kBlockValues / 4; ++k) {
     const __m256i four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes) + k);
@@ -128,22 +129,51 @@ template <PackedFormat kFormat>
   return reinterpret_cast<const int8_t*>(words.vectors);
 }
 
-/// One digit of a token in a block, and the sums of 16 rows a group that its products are added to.
+/// A token in a block, and the sums of 16 rows a group that its products are added to.
 struct StripToken {
-  const int8_t* values;  // those of step k are at 4 * kStripTokens * k
+  const int8_t* low;  // those of step k are at 4 * kStripTokens * k
+  const int8_t* high;
+  int high_group;
   float scale;
   int32_t sum, first;
   float* sums;
 };
 
-/// That of token t of the strip whose block's first one value is at `one`; `values` are those of
-/// strip_values.
-template <class Digit>
-[[gnu::always_inline]] inline StripToken strip_token(const QuantizedRows& x, const int8_t* values,
-                                                     int64_t one, int t, float* sums) {
-  const QuantizedDigit& digit = Digit::of(x);
-  return {values + 4 * t, x.scales[one + t] * Digit::kScale, digit.sums[one + t], digit.firsts[one + t],
+/// Token t of the strip whose block's first one value is at `one`; `low` is that of strip_values.
+[[gnu::always_inline]] inline StripToken strip_token(const QuantizedRows& x, const int8_t* low, int64_t one,
+                                                     int t, float* sums) {
+  return {low + int64_t{4} * t,
+          x.high + 4 * (one + t),
+          x.high_groups[one + t],
+          x.scales[one + t],
+          x.sums[one + t],
+          x.firsts[one + t],
           sums};
+}
+
+/// What the high digits of a token add to the integer dot products of vector v of rows.
+template <PackedFormat kFormat, int kGroups>
+[[gnu::always_inline]] inline __m256i high_dot(const StripWeights<kFormat, kGroups>& w, const StripToken& x,
+                                               int v) {
+  using Weights = StripWeights<kFormat, kGroups>;
+  using Format = StripFormat<kFormat>;
+  const __m256i high = repeat_four(x.high);
+  if constexpr (Format::kWords) {
+    const auto shifted = [](__m256i words) { return _mm256_slli_epi16(words, kHighBits); };
+    const __m256i even = shifted(_mm256_srai_epi16(_mm256_slli_epi16(high, 8), 8));
+    const __m256i odd = shifted(_mm256_srai_epi16(high, 8));
+    return _mm256_add_epi32(_mm256_madd_epi16(even, w.codes[0][2 * x.high_group][v]),
+                            _mm256_madd_epi16(odd, w.codes[0][2 * x.high_group + 1][v]));
+  } else {
+    const int s = Format::kSplit ? x.high_group / Weights::kSteps : 0;
+    const __m256i codes = w.codes[s][x.high_group % Weights::kSteps][v];
+    const __m256i dot = Format::kTaken == 0
+                            ? _mm256_maddubs_epi16(codes, high)
+                            : _mm256_maddubs_epi16(_mm256_abs_epi8(high), _mm256_sign_epi8(codes, high));
+    const __m256i factors =
+        Format::kSplit ? _mm256_slli_epi16(w.factors[s][v], kHighBits) : _mm256_set1_epi16(1 << kHighBits);
+    return _mm256_madd_epi16(dot, factors);
+  }
 }
 
 /// The integer dot products of a block's weights with two tokens, but for what was taken from the codes of a
@@ -165,7 +195,7 @@ template <PackedFormat kFormat, int kGroups>
       __m256i values[2];
       for (int t = 0; t < 2; ++t) {
         int32_t step;
-        __builtin_memcpy(&step, x[t].values + 4 * kStripTokens * (s * Weights::kSteps + k), sizeof(step));
+        __builtin_memcpy(&step, x[t].low + 4 * kStripTokens * (s * Weights::kSteps + k), sizeof(step));
         values[t] = _mm256_set1_epi32(step);
       }
       for (int v = 0; v < Weights::kRows; ++v) {
@@ -184,6 +214,11 @@ template <PackedFormat kFormat, int kGroups>
       }
     }
   }
+  for (int t = 0; t < 2; ++t) {
+    for (int v = 0; v < Weights::kRows; ++v) {
+      dots[t][v] = _mm256_add_epi32(dots[t][v], high_dot(w, x[t], v));
+    }
+  }
 }
 
 /// Adds a block's products with two tokens to their sums.
@@ -197,15 +232,18 @@ template <PackedFormat kFormat, int kGroups>
   for (int t = 0; t < 2; ++t) {
     const __m256 scale_x = _mm256_set1_ps(x[t].scale);
     const __m256i taken = _mm256_set1_epi32(x[t].sum * Format::kTaken);
-    const __m256i halves = _mm256_set1_epi32((x[t].first & 0xFFFF) | (x[t].sum - x[t].first) << 16);
+    const auto broadcast = [](int32_t sum) { return _mm256_set1_ps(static_cast<float>(sum)); };
     for (int r = 0; r < Weights::kRows; ++r) {
       float* at = x[t].sums + 8 * r;
       __m256 sum = _mm256_load_ps(at);
       if constexpr (Format::kRow.has_minimum) {
         const __m256i dot = Format::kTaken == 0 ? dots[t][r] : _mm256_add_epi32(dots[t][r], taken);
-        const __m256i sum_x =
-            Format::kSplit ? _mm256_madd_epi16(halves, w.sub_minimums[r]) : _mm256_set1_epi32(x[t].sum);
-        const __m256 minimum = _mm256_mul_ps(w.minimums[r], _mm256_cvtepi32_ps(sum_x));
+        __m256 sum_x = broadcast(x[t].sum);
+        if constexpr (Format::kSplit) {  // whole numbers that float32 holds
+          sum_x = _mm256_fmadd_ps(broadcast(x[t].first), w.sub_minimums[0][r],
+                                  _mm256_mul_ps(broadcast(x[t].sum - x[t].first), w.sub_minimums[1][r]));
+        }
+        const __m256 minimum = _mm256_mul_ps(w.minimums[r], sum_x);
         sum = _mm256_fmadd_ps(scale_x, _mm256_fmadd_ps(w.scales[r], _mm256_cvtepi32_ps(dot), minimum), sum);
       } else {
         sum = _mm256_fmadd_ps(_mm256_mul_ps(w.scales[r], scale_x), _mm256_cvtepi32_ps(dots[t][r]), sum);
@@ -216,77 +254,27 @@ template <PackedFormat kFormat, int kGroups>
 }
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
-constexpr int kStrips = kTogether / kStripTokens;
 
-/// A block of the strips of a tile.
-struct StripBlocks {
-  const QuantizedRows& x;
-  int64_t first;   // one value of the first strip
-  int64_t stride;  // to that of the next strip
-
-  [[nodiscard]] int64_t one(int strip) const { return first + strip * stride; }
-};
-
-/// Adds the products with the coarse digits of a strip.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::always_inline]] inline void add_coarse_strip(const StripWeights<kFormat, kGroups>& w,
-                                                    const StripBlocks& blocks, int strip, StripWords& words,
-                                                    float (*sums)[kGroups * kLanes]) {
-  const int64_t one = blocks.one(strip);
-  const int8_t* values = strip_values<kFormat>(blocks.x.coarse, one, words);
-  for (int t = 0; t < kStripTokens; t += 2) {
-    float(*into)[kGroups * kLanes] = sums + strip * kStripTokens + t;
-    add_block(w, {strip_token<CoarseDigit>(blocks.x, values, one, t, into[0]),
-                  strip_token<CoarseDigit>(blocks.x, values, one, t + 1, into[1])});
-  }
-}
-
-/// Adds the products with the fine digits that there are in n_strips strips, those of two tokens together.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::always_inline]] inline void add_fine_strips(const StripWeights<kFormat, kGroups>& w,
-                                                   const StripBlocks& blocks, int n_strips,
-                                                   StripWords (&words)[kStrips],
-                                                   float (*sums)[kGroups * kLanes]) {
-  int tokens[kTogether + 1];
-  const int8_t* values[kStrips];
-  int n = 0;
-  for (int strip = 0; strip < n_strips; ++strip) {
-    uint64_t is_fine;  // a byte a token
-    __builtin_memcpy(&is_fine, blocks.x.is_fine + blocks.one(strip), sizeof(is_fine));
-    if (is_fine != 0) values[strip] = strip_values<kFormat>(blocks.x.fine, blocks.one(strip), words[strip]);
-    for (; is_fine != 0; is_fine &= is_fine - 1) {
-      tokens[n++] = strip * kStripTokens + __builtin_ctzll(is_fine) / 8;
-    }
-  }
-  tokens[n] = tokens[0];  // beside the last of an odd number
-  const auto digit = [&](int t, int into) {
-    const int strip = t / kStripTokens;
-    return strip_token<FineDigit>(blocks.x, values[strip], blocks.one(strip), t % kStripTokens, sums[into]);
-  };
-  for (int i = 0; i < n; i += 2) {
-    const int second = tokens[i + 1];
-    add_block(w, {digit(tokens[i], tokens[i]), digit(second, i + 1 < n ? second : kTogether)});
-  }
-}
-
-/// n_tokens tokens from `token` on, at most kTogether. The fine digits of a block follow the coarse ones of
-/// all tokens, so that they find others to share the weights with.
+/// n_tokens tokens from `token` on, at most kTogether.
 template <PackedFormat kFormat, int kGroups>
 void strips_tile(const Product& p, int group, int token, int n_tokens) {
+  const QuantizedRows& x = p.x.quantized;
   const int n_blocks = p.w.n_cols / kBlockValues;
-  const int n_strips = n_tokens / kStripTokens;
   alignas(64) StripWeights<kFormat, kGroups> w;
-  alignas(64) float sums[kTogether + 1][kGroups * kLanes];  // the last one is nobody's
+  alignas(64) float sums[kTogether][kGroups * kLanes];
   __builtin_memset(sums, 0, static_cast<size_t>(n_tokens) * sizeof(sums[0]));
-  __builtin_memset(sums[kTogether], 0, sizeof(sums[0]));
-  StripWords words[kStrips];
+  StripWords words;
   for (int block = 0; block < n_blocks; ++block) {
     fetch_ahead<kGroups>(p, group, block);
     unpack_block(p, group, block, w);
-    const StripBlocks blocks{p.x.quantized, int64_t{token} * n_blocks + int64_t{block} * kStripTokens,
-                             int64_t{n_blocks} * kStripTokens};
-    for (int strip = 0; strip < n_strips; ++strip) add_coarse_strip(w, blocks, strip, words[0], sums);
-    add_fine_strips(w, blocks, n_strips, words, sums);
+    for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
+      const int64_t one = int64_t{token + strip} * n_blocks + int64_t{block} * kStripTokens;
+      const int8_t* low = strip_values<kFormat>(x, one, words);
+      for (int t = 0; t < kStripTokens; t += 2) {
+        add_block(w, {strip_token(x, low, one, t, sums[strip + t]),
+                      strip_token(x, low, one, t + 1, sums[strip + t + 1])});
+      }
+    }
   }
   for (int t = 0; t < n_tokens; ++t) {
     for (int g = 0; g < kGroups; ++g) p.store(group + g, token + t, load(sums[t] + g * kLanes));

@@ -92,6 +92,7 @@ inline I32 operator*(I32 a, I32 b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
 inline I32 operator&(I32 a, I32 b) { return {_mm512_and_si512(a.v, b.v)}; }
 inline I32 operator|(I32 a, I32 b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline I32 max(I32 a, I32 b) { return {_mm512_max_epi32(a.v, b.v)}; }
+inline I32 min(I32 a, I32 b) { return {_mm512_min_epi32(a.v, b.v)}; }
 template <int kBits>
 inline I32 shift_left(I32 a) {
   return {_mm512_slli_epi32(a.v, kBits)};
@@ -113,10 +114,24 @@ inline float maximum(F32 a) {
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
+template <int kFours>
+inline I32 rotated_fours(I32 a) {
+  return {_mm512_shuffle_i32x4(a.v, a.v, kFours == 1 ? 0x39 : 0x4E)};
+}
+inline int32_t first_lane(I32 a) { return _mm512_cvtsi512_si32(a.v); }
+inline float first_lane(F32 a) { return _mm512_cvtss_f32(a.v); }
+inline int first_four_of(I32 a, int32_t x) {
+  return __builtin_ctz(_mm512_cmpeq_epi32_mask(a.v, _mm512_set1_epi32(x)) | 0x10000U) / 4;
+}
+inline I32 maximum_of_fours(I32 a) {
+  const __m512i two = _mm512_max_epi32(a.v, _mm512_shuffle_epi32(a.v, _MM_PERM_CDAB));
+  return {_mm512_max_epi32(two, _mm512_shuffle_epi32(two, _MM_PERM_BADC))};
+}
 inline int32_t sum(I32 a) { return _mm512_reduce_add_epi32(a.v); }
 inline int32_t maximum(I32 a) { return _mm512_reduce_max_epi32(a.v); }
 
 inline Bytes load_bytes(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
+inline Bytes shifted_right(Bytes a, int n) { return {_mm512_srl_epi16(a.v, _mm_cvtsi32_si128(n))}; }
 template <int kShift, int kMask>
 inline Bytes field(Bytes a) {
   if constexpr (kShift != 0) a.v = _mm512_srli_epi16(a.v, kShift);
@@ -139,6 +154,7 @@ class Dot {
  public:
   static constexpr bool kIncludesOffset = false;
   [[gnu::always_inline]] void start(I32 total) { total_ = total.v; }
+  [[gnu::always_inline]] void add(I32 part) { total_ = _mm512_add_epi32(total_, part.v); }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     int32_t four;

@@ -26,6 +26,14 @@ inline void store_element(KvType type, std::byte* half, int64_t index, float val
   }
 }
 
+/// The largest magnitude of a block, found among the bit patterns, where infinity and NaN are the largest.
+inline float block_magnitude(const float* x) {
+  const int32_t largest = maximum(max(bits(absolute(load(x))), bits(absolute(load(x + kLanes)))));
+  float magnitude;
+  __builtin_memcpy(&magnitude, &largest, sizeof(magnitude));
+  return magnitude;
+}
+
 /// Block `block` of a key or value x: its codes, and its scale at its place in the half of a page.
 inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::byte* half,
                         int8_t (&codes)[kBlockValues]) {
@@ -33,8 +41,8 @@ inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::
   uint16_t scales[kLanes];
   for (uint16_t& scale : scales) scale = to_half(block_magnitude(x) / 127.0F);
   const F32 scale = load_half(scales);
-  store_bytes(codes, round_to_digit(load(x) / scale));
-  store_bytes(codes + kLanes, round_to_digit(load(x + kLanes) / scale));
+  store_bytes(codes, round_to_integer(load(x) / scale, 127.0F));
+  store_bytes(codes + kLanes, round_to_integer(load(x + kLanes) / scale, 127.0F));
   __builtin_memcpy(half + scale_place(head_dim, block, slot), scales, sizeof(scales[0]));
 }
 

@@ -22,6 +22,30 @@ template <PackedFormat kFormat, int kGroup>
   }
 }
 
+/// The same of k-group k.
+template <PackedFormat kFormat>
+[[gnu::always_inline]] inline Bytes block_codes(const std::byte* planes, int k) {
+  constexpr int kBits = format_row(kFormat).code_bits;
+  constexpr int kHigh = high_plane_bytes(kBits);
+  const int pair = 2 * (k % 4);
+  if constexpr (kBits == 8) {
+    return load_bytes(planes + int64_t{64} * k);
+  } else if constexpr (kBits < 4) {
+    const Bytes low = field<0, 3>(shifted_right(load_bytes(planes + kHigh + int64_t{64} * (k / 4)), pair));
+    if constexpr (kBits == 2) return low;
+    if constexpr (kBits == 3) return merge<0, 2, 1>(low, shifted_right(load_bytes(planes), k));
+  } else {
+    const Bytes vector = load_bytes(planes + kHigh + int64_t{64} * (k % 4));
+    const Bytes low = field<0, 15>(shifted_right(vector, k / 4 * 4));
+    if constexpr (kFormat == PackedFormat::kIQ4_NL) return lookup(kIq4NlValues, low);
+    if constexpr (kBits == 5) return merge<0, 4, 1>(low, shifted_right(load_bytes(planes), k));
+    if constexpr (kBits == 6) {
+      return merge<0, 4, 3>(low, shifted_right(load_bytes(planes + int64_t{64} * (k / 4)), pair));
+    }
+    return low;
+  }
+}
+
 /// The scales of one block of 16 rows.
 struct BlockScales {
   F32 scale;
@@ -54,10 +78,13 @@ template <PackedFormat kFormat>
   return s;
 }
 
-/// The sums of one token's integers in a block.
-struct BlockSums {
-  I32 all;
-  I32 first;  // of the first half, where the halves are apart
+/// A token of a tile in a block.
+struct BlockInput {
+  const int8_t* low;
+  const int8_t* high;  // of k-group high_group
+  int high_group;
+  int32_t sum, first;
+  float scale;
 };
 
 /// The integer dot products of a block with kTokens tokens' blocks, each half of the columns apart where they
@@ -72,15 +99,25 @@ struct BlockDots {
   Sum first[kTokens];
   Sum second[kSplit ? kTokens : 1];
 
-  /// Starts from what the offset of the codes adds too much.
-  [[gnu::always_inline]] void start(const BlockSums (&sums)[kTokens]) {
-    for (int t = 0; t < kTokens; ++t) {
-      if constexpr (kSplit) {
-        first[t].start(offsets(sums[t].first));
-        second[t].start(offsets(sums[t].all - sums[t].first));
-      } else {
-        first[t].start(offsets(sums[t].all));
-      }
+  /// Starts token t from what the offset of the codes adds too much.
+  [[gnu::always_inline]] void start(int t, const BlockInput& x) {
+    if constexpr (kSplit) {
+      first[t].start(offset(x.first));
+      second[t].start(offset(x.sum - x.first));
+    } else {
+      first[t].start(offset(x.sum));
+    }
+  }
+
+  /// The high digits of token t; `codes` are those of its high_group.
+  [[gnu::always_inline]] void add_high(int t, const Bytes& codes, const BlockInput& x) {
+    const I32 dot = high_dot(codes, x.high);
+    if constexpr (kSplit) {
+      const I32 in_first = dot & set1(int32_t{x.high_group < 4 ? -1 : 0});
+      first[t].add(in_first);
+      second[t].add(dot - in_first);
+    } else {
+      first[t].add(dot);
     }
   }
 
@@ -98,15 +135,25 @@ struct BlockDots {
   }
 
   /// The integer that meets the minimum.
-  [[gnu::always_inline]] static I32 minimum(const BlockScales& scales, const BlockSums& sums) {
-    if constexpr (!kSplit) return sums.all;
-    return sums.first * scales.minimum0 + (sums.all - sums.first) * scales.minimum1;
+  [[gnu::always_inline]] static I32 minimum(const BlockScales& scales, const BlockInput& x) {
+    if constexpr (!kSplit) return set1(x.sum);
+    return set1(x.first) * scales.minimum0 + set1(x.sum - x.first) * scales.minimum1;
   }
 
  private:
-  static I32 offsets(I32 sum) {  // -kOffset, a power of two, times sum, where the dots do not have it
+  [[gnu::always_inline]] static I32 high_dot(const Bytes& codes, const int8_t* x) {
+    if constexpr (requires { Sum::high(codes, x); }) {  // the level knows a shorter way
+      return Sum::high(codes, x);
+    } else {
+      Sum dot;
+      dot.start(set1(int32_t{0}));
+      dot.template add<0>(codes, x);
+      return shift_left<kHighBits>(dot.total());
+    }
+  }
+  static I32 offset(int32_t sum) {  // -kOffset, a power of two, times sum, where Sum does not have it
     if constexpr (Sum::kIncludesOffset || kOffset == 0) return set1(int32_t{0});
-    return set1(int32_t{0}) - shift_left<__builtin_ctz(kOffset | 256)>(sum);
+    return set1(int32_t{0}) - shift_left<__builtin_ctz(kOffset | 256)>(set1(sum));
   }
 };
 
@@ -137,43 +184,41 @@ struct PackedBlock {
     if constexpr (kStream) fetch_stream<kFormat, kGroup>(planes);
     return block_codes<kFormat, kGroup>(planes);
   }
+  [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const {
+    return block_codes<kFormat>(group(g) + place.planes, k);
+  }
   [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const {
     return block_scales<kFormat>(group(g) + place.halves, group(g) + place.subs);
   }
 };
 
-/// Adds k-group kGroup and the following ones of a strip of kStrip tokens. Groups side by side share each
-/// broadcast of x; streams take turns.
+/// Adds k-group kGroup and the following ones of a strip of kStrip tokens, and in between the high digits,
+/// token after token, so that nothing waits for them. Groups side by side share each broadcast of x; streams
+/// take turns.
 template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups, class Block>
 [[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups], const Block& w,
-                                                const int8_t* const (&x)[kTokens]) {
+                                                const BlockInput (&x)[kTokens]) {
+  constexpr int kAt = 4 * kStrip * kGroup;
   if constexpr (Block::kStream) {
 #pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) {
       const Bytes codes = w.template codes<kGroup>(g);
-      for (int t = 0; t < kTokens; ++t) dots[g].template add<kGroup>(t, codes, x[t] + 4 * kStrip * kGroup);
+      for (int t = 0; t < kTokens; ++t) dots[g].template add<kGroup>(t, codes, x[t].low + kAt);
     }
   } else {
     Bytes codes[kGroups];
     for (int g = 0; g < kGroups; ++g) codes[g] = w.template codes<kGroup>(g);
     for (int t = 0; t < kTokens; ++t) {
-      for (int g = 0; g < kGroups; ++g) {
-        dots[g].template add<kGroup>(t, codes[g], x[t] + 4 * kStrip * kGroup);
-      }
+      for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(t, codes[g], x[t].low + kAt);
     }
+  }
+  constexpr int kHigh = kGroup - (4 - kTokens);  // the last one's after half of the block
+  static_assert(kTokens <= 4);
+  if constexpr (kHigh >= 0 && kHigh < kTokens) {
+    for (int g = 0; g < kGroups; ++g) dots[g].add_high(kHigh, w.codes(g, x[kHigh].high_group), x[kHigh]);
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
 }
-
-/// One digit of the activations and what its scale is multiplied by.
-struct CoarseDigit {
-  static const QuantizedDigit& of(const QuantizedRows& x) { return x.coarse; }
-  static constexpr float kScale = 1.0F;
-};
-struct FineDigit {
-  static const QuantizedDigit& of(const QuantizedRows& x) { return x.fine; }
-  static constexpr float kScale = 0x1p-8F;
-};
 
 /// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
 /// 32 times the block's first and 4 times its own.
@@ -188,68 +233,40 @@ struct StripPlace {
   }
 };
 
-/// One digit of one token of a tile, in a block.
-struct BlockInput {
-  const int8_t* values;
-  int32_t sum, first;
-  float scale;
-  int token;  // of the tile
-};
-
 /// That of the `nth` token from a place on.
-[[gnu::always_inline]] inline BlockInput block_input(const QuantizedDigit& digit, float scale,
-                                                     const StripPlace& place, int block, int nth, int token) {
-  const int64_t one = place.one(block) + nth;
-  return {digit.values + place.values(block) + int64_t{nth} * 4, digit.sums[one], digit.firsts[one], scale,
-          token};
-}
-template <class Digit>
 [[gnu::always_inline]] inline BlockInput block_input(const QuantizedRows& x, const StripPlace& place,
-                                                     int block, int nth, int token) {
-  return block_input(Digit::of(x), x.scales[place.one(block) + nth] * Digit::kScale, place, block, nth,
-                     token);
+                                                     int block, int nth) {
+  const int64_t one = place.one(block) + nth;
+  return {x.low + place.values(block) + int64_t{nth} * 4,
+          x.high + one * 4,
+          x.high_groups[one],
+          x.sums[one],
+          x.firsts[one],
+          x.scales[one]};
 }
 
-/// Adds the products of a block's weights with `x`, one after the other, to the sums of a tile: of group g
-/// and token t at acc[g * kTokens + t].
-template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, class Block, int kCount>
+/// Adds the products of a block's weights with `x` to the sums of a tile: of group g and input i at acc[g *
+/// kStride + i].
+template <PackedFormat kFormat, int kStrip, int kStride, int kGroups, class Block, int kCount>
 [[gnu::always_inline]] inline void add_block(const Block& w, const BlockInput (&x)[kCount], F32* acc) {
-  const int8_t* values[kCount];
-  BlockSums sums[kCount];
-  for (int i = 0; i < kCount; ++i) {
-    values[i] = x[i].values;
-    sums[i] = {set1(x[i].sum), set1(x[i].first)};
-  }
   BlockDots<kFormat, kCount> dots[kGroups];
-  for (auto& group_dots : dots) group_dots.start(sums);
-  add_k_groups<kStrip>(dots, w, values);
+  for (int i = 0; i < kCount; ++i) {
+    for (auto& group_dots : dots) group_dots.start(i, x[i]);
+  }
+  add_k_groups<kStrip>(dots, w, x);
 #pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
     const BlockScales scales = w.scales(g);
     for (int i = 0; i < kCount; ++i) {
       const F32 scale_x = set1(x[i].scale);
       const F32 dot = to_float(dots[g].total(i, scales));
-      F32& a = acc[g * kTokens + x[i].token];
+      F32& a = acc[g * kStride + i];
       if constexpr (format_row(kFormat).has_minimum) {
-        const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, sums[i]));
+        const F32 minimum = scales.minimum * to_float(dots[g].minimum(scales, x[i]));
         a = fma(scale_x, fma(scales.scale, dot, minimum), a);
       } else {
         a = fma(scales.scale * scale_x, dot, a);
       }
     }
-  }
-}
-
-/// The same of input(i) for i in [begin, end), kCount together while there are as many, then half as many.
-template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups, int kCount, class Block, typename Input>
-[[gnu::always_inline]] inline void add_inputs(const Block& w, int begin, int end, const Input& input,
-                                              F32* acc) {
-  for (; begin + kCount <= end; begin += kCount) {
-    BlockInput x[kCount];
-    for (int i = 0; i < kCount; ++i) x[i] = input(begin + i);
-    add_block<kFormat, kStrip, kTokens, kGroups>(w, x, acc);
-  }
-  if constexpr (kCount > 1) {
-    add_inputs<kFormat, kStrip, kTokens, kGroups, kCount / 2>(w, begin, end, input, acc);
   }
 }

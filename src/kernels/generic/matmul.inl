@@ -42,32 +42,6 @@ template <PackedFormat kFormat, bool kIsStream = false>
           block_place(kFormat, static_cast<size_t>(block))};
 }
 
-/// The fine digits of n tokens of a tile: rare enough to be kept out of line.
-template <PackedFormat kFormat, int kStrip, int kTokens, int kGroups>
-[[gnu::noinline]] void add_fine(const Product& p, const TileGroups& groups, int block,
-                                const StripPlace& place, const int* token, int n, F32* acc) {
-  constexpr int kTogether = kTokens < 4 ? kTokens : 4;
-  const auto input = [&](int i) {
-    return block_input<FineDigit>(p.x.quantized, place, block, token[i], token[i]);
-  };
-  add_inputs<kFormat, kStrip, kTokens, kGroups, kTogether>(packed_block<kFormat>(p, groups, block), 0, n,
-                                                           input, acc);
-}
-
-/// Both digits of a tile's only token, in one pass through the codes; two groups together, for more of them
-/// need more sums than there are registers.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::noinline]] void add_both(const Product& p, const TileGroups& groups, int block,
-                                const BlockInput& coarse, const BlockInput& fine, F32* acc) {
-  constexpr int kTogether = kGroups < 2 ? kGroups : 2;
-  static_assert(kGroups % kTogether == 0);
-  const BlockInput x[2] = {coarse, fine};
-  for (int g = 0; g < kGroups; g += kTogether) {
-    add_block<kFormat, 1, 1, kTogether>(
-        packed_block<kFormat, kStreamAhead != 0>(p, {groups[g], groups.step}, block), x, acc + g);
-  }
-}
-
 /// Asks for what a block takes of the bytes of the tile after this one. With several tokens a block costs
 /// more arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
 template <int kGroups>
@@ -78,55 +52,18 @@ template <int kGroups>
   for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
 }
 
-/// Block `block` of the only token of a tile of streams.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::always_inline]] inline void add_token(const Product& p, const TileGroups& groups, int block,
-                                             const StripPlace& place, F32* acc) {
-  const QuantizedRows& x = p.x.quantized;
-  const BlockInput coarse[1] = {block_input<CoarseDigit>(x, place, block, 0, 0)};
-  if (x.is_fine[place.one(block)] == 0) {
-    add_block<kFormat, 1, 1, kGroups>(packed_block<kFormat, kStreamAhead != 0>(p, groups, block), coarse,
-                                      acc);
-  } else {
-    add_both<kFormat, kGroups>(p, groups, block, coarse[0], block_input<FineDigit>(x, place, block, 0, 0),
-                               acc);
-  }
-}
-
-/// All blocks of the only token of a tile, digit after digit. Whether a block has a second one is a term of a
-/// sum, not a branch: in long rows a processor cannot foretell it, and then reading ahead starts anew.
-template <PackedFormat kFormat, int kGroups>
-[[gnu::always_inline]] inline void add_digits(const Product& p, const TileGroups& groups,
-                                              const StripPlace& place, F32* acc) {
-  const QuantizedRows& x = p.x.quantized;
-  const QuantizedDigit digits[2] = {x.coarse, x.fine};
-  const float scales[2] = {CoarseDigit::kScale, FineDigit::kScale};
-  const int n_blocks = p.w.n_cols / kBlockValues;
-  int fine = 0;
-  for (int i = 0; i < n_blocks; i += 1 - fine) {
-    const int block = kBreakOrder ? n_blocks - 1 - i : i;
-    const int64_t one = place.one(block);
-    const BlockInput input[1] = {block_input(digits[fine], x.scales[one] * scales[fine], place, block, 0, 0)};
-    add_block<kFormat, 1, 1, kGroups>(packed_block<kFormat, kStreamAhead != 0>(p, groups, block), input, acc);
-    fine = x.is_fine[one] & (1 - fine);
-  }
-}
-
 /// Block `block` of the kTokens tokens of a tile.
 template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
 [[gnu::always_inline]] inline void add_tokens(const Product& p, const TileGroups& groups, int block,
                                               const StripPlace& place, F32* acc) {
-  fetch_ahead<kGroups>(p, groups.first, block);
-  BlockInput x[kTokens];
-  for (int t = 0; t < kTokens; ++t) x[t] = block_input<CoarseDigit>(p.x.quantized, place, block, t, t);
-  add_block<kFormat, kStrip, kTokens, kGroups>(packed_block<kFormat>(p, groups, block), x, acc);
-  int fine[kTokens];
-  int n_fine = 0;
-  for (int t = 0; t < kTokens; ++t) {
-    fine[n_fine] = t;
-    n_fine += p.x.quantized.is_fine[place.one(block) + t];
-  }
-  if (n_fine != 0) add_fine<kFormat, kStrip, kTokens, kGroups>(p, groups, block, place, fine, n_fine, acc);
+  constexpr bool kOne = kTokens == 1;
+  const QuantizedRows& x = p.x.quantized;
+  constexpr bool kIsStream = kOne && kStreamAhead != 0;
+  const auto w = packed_block<kFormat, kIsStream>(p, groups, block);
+  if constexpr (!kOne) fetch_ahead<kGroups>(p, groups.first, block);
+  BlockInput inputs[kTokens];
+  for (int t = 0; t < kTokens; ++t) inputs[t] = block_input(x, place, block, t);
+  add_block<kFormat, kStrip, kTokens, kGroups>(w, inputs, acc);
 }
 
 /// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
@@ -138,16 +75,9 @@ void quantized_tile(const Product& p, const TileGroups& groups, int64_t strip, i
   const StripPlace place{strip, first, kStrip};
   F32 acc[kGroups * kTokens];
   for (F32& a : acc) a = set1(0.0F);
-  if constexpr (kTokens == 1 && kStreams == 1) {
-    add_digits<kFormat, kGroups>(p, groups, place, acc);
-  } else if constexpr (kTokens == 1) {
-    for (int i = 0; i < n_blocks; ++i) {
-      add_token<kFormat, kGroups>(p, groups, kBreakOrder ? n_blocks - 1 - i : i, place, acc);
-    }
-  } else {
-    for (int block = 0; block < n_blocks; ++block) {
-      add_tokens<kFormat, kGroups, kTokens, kStrip>(p, groups, block, place, acc);
-    }
+  for (int i = 0; i < n_blocks; ++i) {
+    const int block = kBreakOrder && kTokens == 1 ? n_blocks - 1 - i : i;
+    add_tokens<kFormat, kGroups, kTokens, kStrip>(p, groups, block, place, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
     for (int t = 0; t < kTokens; ++t) p.store(groups[g], token + t, acc[g * kTokens + t]);

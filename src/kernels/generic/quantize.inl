@@ -1,69 +1,90 @@
-// Activations to one or two int8 digits with one scale per block of 32. Included inside the namespace of a
-// level.
+// Activations to integers with one scale per block of 32. Included inside the namespace of a level.
 
-/// The largest magnitude of a block, found among the bit patterns, where infinity and NaN are the largest:
-/// they make the scale infinite or NaN, which the product then carries to every output.
-inline float block_magnitude(const float* x) {
-  const int32_t largest = maximum(max(bits(absolute(load(x))), bits(absolute(load(x + kLanes)))));
-  float magnitude;
-  __builtin_memcpy(&magnitude, &largest, sizeof(magnitude));
-  return magnitude;
-}
-
-/// Rounds `v` to the integers of a digit.
-inline I32 round_to_digit(F32 v) {
+/// Rounds `v` to an integer of at most `most`.
+inline I32 round_to_integer(F32 v, float most) {
   const F32 magic = set1(0x1.8p23F);
-  const F32 clamped = min(max(v, set1(-127.0F)), set1(127.0F));  // NaN becomes -127
+  const F32 clamped = min(max(v, set1(-most)), set1(most));  // NaN becomes the smallest
   return bits(clamped + magic) - bits(magic);
 }
 
-/// Block `block` of a digit: the integers and their sums.
-inline void store_digit(I32 q0, I32 q1, const QuantizedDigit& out, int block, const StripPlace& place) {
-  alignas(64) int8_t integers[kBlockValues];
-  store_bytes(integers, q0);
-  store_bytes(integers + kLanes, q1);
-  const uint32_t bias = place.width == kStripTokens ? kStripBias * 0x01010101U : 0;
-  int8_t* values = out.values + place.values(block);
-  for (int j = 0; j < kBlockValues; j += 4) {
-    uint32_t four;
-    __builtin_memcpy(&four, integers + j, sizeof(four));
-    four ^= bias;
-    __builtin_memcpy(values + int64_t{j} * place.width, &four, sizeof(four));
-  }
-  const int32_t first = sum(q0);
-  out.firsts[place.one(block)] = first;
-  out.sums[place.one(block)] = first + sum(q1);
+/// The two largest magnitudes of the k-groups of a block (equals count twice), and which k-group has the
+/// first. They are found among the bit patterns, where infinity and NaN are the largest.
+struct TwoLargest {
+  float most, next;
+  int group;
+};
+
+[[gnu::always_inline]] inline TwoLargest two_largest(F32 x0, F32 x1) {
+  const I32 m0 = maximum_of_fours(bits(absolute(x0)));
+  const I32 m1 = maximum_of_fours(bits(absolute(x1)));
+  I32 most = max(m0, m1);
+  I32 next = min(m0, m1);
+  const auto join = [&](I32 other_most, I32 other_next) {
+    next = max(min(most, other_most), max(next, other_next));
+    most = max(most, other_most);
+  };
+  join(rotated_fours<2>(most), rotated_fours<2>(next));
+  join(rotated_fours<1>(most), rotated_fours<1>(next));
+  const int32_t pattern = first_lane(most);
+  const int in_0 = first_four_of(m0, pattern);
+  const int in_1 = first_four_of(m1, pattern);
+  return {first_lane(from_bits(most)), first_lane(from_bits(next)), in_0 < 4 ? in_0 : 4 + in_1};
 }
 
-inline void quantize_block(const float* x, bool is_fine, const QuantizedRows& out, int block,
-                           const StripPlace& place) {
+/// The four bytes of k-group `group` of a block.
+[[gnu::always_inline]] inline uint32_t load_four(const int8_t* bytes, int group) {
+  uint32_t four;
+  __builtin_memcpy(&four, bytes + int64_t{4} * group, sizeof(four));
+  return four;
+}
+[[gnu::always_inline]] inline void store_four(int8_t* to, uint32_t four) {
+  __builtin_memcpy(to, &four, sizeof(four));
+}
+
+/// Each byte's last kHighBits bits as an integer in [-64, 63].
+[[gnu::always_inline]] inline uint32_t low_digits(uint32_t four) {
+  static_assert(kHighBits == 7);
+  return (four & 0x7F7F7F7FU) | (four & 0x40404040U) << 1;
+}
+
+/// The scale of a block, and which k-group has high digits: on its own, for quantize_block waits for it.
+[[gnu::always_inline]] inline void scale_block(const float* x, const QuantizedRows& out, int64_t one) {
+  const TwoLargest largest = two_largest(load(x), load(x + kLanes));
+  const float least = largest.most / (1 << kHighBits);
+  // NaN and infinity reach the scale by `least`, and from there every output.
+  out.scales[one] = (largest.next > least ? largest.next : least) / 127.0F;
+  out.high_groups[one] = static_cast<uint8_t>(largest.group);
+}
+
+[[gnu::always_inline]] inline void quantize_block(const float* x, const QuantizedRows& out, int block,
+                                                  const StripPlace& place) {
   constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
-  const float scale = out.scales[place.one(block)];
+  const int64_t one = place.one(block);
+  const float scale = out.scales[one];
+  const int group = out.high_groups[one];
   const F32 inverse = set1(1.0F / (scale > kSmallest ? scale : kSmallest));
-  const F32 x0 = load(x) * inverse;
-  const F32 x1 = load(x + kLanes) * inverse;
-  const I32 q0 = round_to_digit(x0);
-  const I32 q1 = round_to_digit(x1);
-  store_digit(q0, q1, out.coarse, block, place);
-  out.is_fine[place.one(block)] = is_fine ? 1 : 0;
-  if (!is_fine) return;
-  const F32 base = set1(256.0F);
-  store_digit(round_to_digit((x0 - to_float(q0)) * base), round_to_digit((x1 - to_float(q1)) * base),
-              out.fine, block, place);
-}
+  const float most = scale < __builtin_inff() ? 127.0F * (1 << kHighBits) : 127.0F;
+  const I32 q0 = round_to_integer(load(x) * inverse, most);
+  const I32 q1 = round_to_integer(load(x + kLanes) * inverse, most);
 
-inline void quantize_row(const float* x, int n_blocks, const QuantizedRows& out, const StripPlace& place) {
-  float total = 0;
-  for (int b = 0; b < n_blocks; ++b) {
-    const float scale = block_magnitude(x + int64_t{b} * kBlockValues) / 127.0F;
-    out.scales[place.one(b)] = scale;
-    total += scale;
-  }
-  const float stands_out = kStandsOut * total / static_cast<float>(n_blocks);
-  for (int b = 0; b < n_blocks; ++b) {
-    const bool is_fine = out.scales[place.one(b)] > stands_out;
-    quantize_block(x + int64_t{b} * kBlockValues, is_fine, out, b, place);
-  }
+  alignas(64) int8_t bytes[kBlockValues];  // the last 8 bits of each
+  alignas(64) int8_t high[kBlockValues];
+  store_bytes(bytes, q0);
+  store_bytes(bytes + kLanes, q1);
+  const I32 half = set1(int32_t{1 << (kHighBits - 1)});
+  store_bytes(high, shift_right<kHighBits>(q0 + half));
+  store_bytes(high + kLanes, shift_right<kHighBits>(q1 + half));
+
+  const int32_t first = sum(q0);
+  out.firsts[one] = first;
+  out.sums[one] = first + sum(q1);
+  const int64_t step = int64_t{4} * place.width;
+  const uint32_t bias = place.width == kStripTokens ? kStripBias * 0x01010101U : 0;
+  int8_t* low = out.low + place.values(block);
+  int8_t* high_four = out.high + 4 * one;
+  for (int k = 0; k < kBlockValues / 4; ++k) store_four(low + step * k, load_four(bytes, k) ^ bias);
+  store_four(low + step * group, low_digits(load_four(bytes, group)) ^ bias);
+  store_four(high_four, load_four(high, group));
 }
 
 inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {
@@ -71,7 +92,10 @@ inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRo
   for (int strip = 0; strip < n_tokens;) {
     const int width = strip_width(n_tokens - strip);
     for (int t = 0; t < width; ++t) {
-      quantize_row(x + int64_t{strip + t} * n_cols, n_blocks, out, {int64_t{strip} * n_blocks, t, width});
+      const StripPlace place{int64_t{strip} * n_blocks, t, width};
+      const float* row = x + int64_t{strip + t} * n_cols;
+      for (int b = 0; b < n_blocks; ++b) scale_block(row + int64_t{b} * kBlockValues, out, place.one(b));
+      for (int b = 0; b < n_blocks; ++b) quantize_block(row + int64_t{b} * kBlockValues, out, b, place);
     }
     strip += width;
   }

@@ -159,6 +159,9 @@ inline I32 operator|(I32 a, I32 b) {
 inline I32 max(I32 a, I32 b) {
   return each<I32>([&](int i) { return vmaxq_s32(a.v[i], b.v[i]); });
 }
+inline I32 min(I32 a, I32 b) {
+  return each<I32>([&](int i) { return vminq_s32(a.v[i], b.v[i]); });
+}
 template <int kBits>
 inline I32 shift_left(I32 a) {
   return each<I32>([&](int i) { return vshlq_n_s32(a.v[i], kBits); });
@@ -177,6 +180,20 @@ inline float maximum(F32 a) {
   const float32x4_t two = larger(four, vextq_f32(four, four, 2));
   return vgetq_lane_f32(larger(two, vextq_f32(two, two, 1)), 0);
 }
+template <int kFours>
+inline I32 rotated_fours(I32 a) {
+  return each<I32>([&](int i) { return a.v[(i + kFours) % 4]; });
+}
+inline int32_t first_lane(I32 a) { return vgetq_lane_s32(a.v[0], 0); }
+inline float first_lane(F32 a) { return vgetq_lane_f32(a.v[0], 0); }
+inline int first_four_of(I32 a, int32_t x) {
+  int four = 4;
+  for (int i = 3; i >= 0; --i) four = vgetq_lane_s32(a.v[i], 0) == x ? i : four;
+  return four;
+}
+inline I32 maximum_of_fours(I32 a) {
+  return each<I32>([&](int i) { return vdupq_n_s32(vmaxvq_s32(a.v[i])); });
+}
 inline int32_t sum(I32 a) {
   return vaddvq_s32(vaddq_s32(vaddq_s32(a.v[0], a.v[1]), vaddq_s32(a.v[2], a.v[3])));
 }
@@ -193,6 +210,9 @@ inline uint8x16_t shifted(uint8x16_t a) {
   if constexpr (kShift > 0) return vshrq_n_u8(a, kShift);
   if constexpr (kShift < 0) return vshlq_n_u8(a, -kShift);
   return a;
+}
+inline Bytes shifted_right(Bytes a, int n) {
+  return each<Bytes>([&](int i) { return vshlq_u8(a.v[i], vdupq_n_s8(static_cast<int8_t>(-n))); });
 }
 template <int kShift, int kMask>
 inline Bytes field(Bytes a) {
@@ -230,6 +250,7 @@ class Dot {
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  [[gnu::always_inline]] void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     const int8x16_t values = repeat_four(x);
@@ -249,6 +270,7 @@ class Dot {
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
+  [[gnu::always_inline]] void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
   [[gnu::always_inline]] void add(const Bytes& codes, const int8_t* x) {
     const int8x16_t values = repeat_four(x);

@@ -98,7 +98,7 @@ inline I32 load_int8(const std::byte* p) {
   std::memcpy(v, p, sizeof(v));
   return each_int([&](int i) { return v[i]; });
 }
-inline void store_bytes(int8_t* p, I32 a) {  // values in [-128, 127]
+inline void store_bytes(int8_t* p, I32 a) {  // the last 8 bits of each
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
 
@@ -154,6 +154,9 @@ inline I32 operator|(I32 a, I32 b) {
 inline I32 max(I32 a, I32 b) {
   return each_int([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
 }
+inline I32 min(I32 a, I32 b) {
+  return each_int([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
 template <int kBits>
 inline I32 shift_left(I32 a) {
   return each_int([&](int i) { return word(a.v[i]) << kBits; });
@@ -176,6 +179,28 @@ inline float maximum(F32 a) {
   }
   return a.v[0];
 }
+template <int kFours>
+inline I32 rotated_fours(I32 a) {  // lanes 4 * kFours and up come first
+  I32 r;
+  for (int i = 0; i < 16; ++i) r.v[i] = a.v[(i + 4 * kFours) % 16];
+  return r;
+}
+inline int32_t first_lane(I32 a) { return a.v[0]; }
+inline float first_lane(F32 a) { return a.v[0]; }
+inline int first_four_of(I32 a, int32_t x) {  // of fours that are equal; 4 if there is none
+  int four = 0;
+  while (four < 4 && a.v[4 * four] != x) ++four;
+  return four;
+}
+inline I32 maximum_of_fours(I32 a) {  // each lane has that of the four it is one of
+  I32 r;
+  for (int i = 0; i < 16; ++i) {
+    const int32_t* four = a.v + i / 4 * 4;
+    r.v[i] = four[0];
+    for (int k = 1; k < 4; ++k) r.v[i] = four[k] > r.v[i] ? four[k] : r.v[i];
+  }
+  return r;
+}
 inline int32_t sum(I32 a) {
   int32_t total = 0;
   for (const int32_t x : a.v) total += x;
@@ -191,6 +216,10 @@ inline Bytes load_bytes(const std::byte* p) {
   Bytes r;
   std::memcpy(r.v, p, sizeof(r));
   return r;
+}
+inline Bytes shifted_right(Bytes a, int n) {  // per byte, but for bits that may come from its neighbour
+  for (uint8_t& byte : a.v) byte = static_cast<uint8_t>(byte >> n);
+  return a;
 }
 template <int kShift, int kMask>
 inline Bytes field(Bytes a) {  // per byte: a >> kShift & kMask
@@ -216,6 +245,7 @@ class Dot {
  public:
   static constexpr bool kIncludesOffset = true;  // else the caller starts from -kOffset * sum of x
   void start(I32 total) { total_ = total; }
+  void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
   void add(const Bytes& codes, const int8_t* x) {
     for (int lane = 0; lane < 16; ++lane) {
