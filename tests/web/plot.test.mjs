@@ -152,11 +152,16 @@ test("arrow keys lead to each token, and the panel shows its candidates, stages 
   await page.setViewportSize({ width: 420, height: 900 });
   await page.keyboard.press("ArrowDown");
   const below = Number(await page.getAttribute('[aria-selected="true"]', "data-step"));
-  const top = (i) => page.$eval(`#step-${i}`, (one) => one.getClientRects()[0].top);
-  assert.ok((await top(below)) > (await top(0)) && below > 0);
-  await page.keyboard.press("ArrowUp"); // to the nearest token of the line above
-  const above = Number(await page.getAttribute('[aria-selected="true"]', "data-step"));
-  assert.equal(await top(above), await top(0));
+  const places = await page.$$eval("#text [data-step]", (all) => all.map((one) => {
+    const { top, left } = one.getClientRects()[0];
+    return { step: Number(one.dataset.step), top, left };
+  }));
+  const [from, first] = [below, 0].map((step) => places.find((one) => one.step === step));
+  assert.ok(from.top > first.top && below > 0);
+  const firstLine = places.filter((one) => one.top === first.top);
+  const nearest = firstLine.reduce((a, b) => (Math.abs(a.left - from.left) < Math.abs(b.left - from.left) ? a : b));
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.getAttribute('[aria-selected="true"]', "data-step"), String(nearest.step));
   await page.context().close();
 });
 

@@ -164,14 +164,12 @@ inline I32 rotated_fours(I32 a) {
   if constexpr (kFours == 2) return {a.high, a.low};
   return {_mm256_permute2x128_si256(a.low, a.high, 0x21), _mm256_permute2x128_si256(a.high, a.low, 0x21)};
 }
-inline int32_t first_lane(I32 a) { return _mm256_cvtsi256_si32(a.low); }
 inline float first_lane(F32 a) { return _mm256_cvtss_f32(a.low); }
-inline int first_four_of(I32 a, int32_t x) {
-  const __m256i value = _mm256_set1_epi32(x);
-  const auto equal = [&](__m256i half) {
-    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(half, value))));
+inline int first_equal_four(I32 a, I32 b) {
+  const auto equal = [](__m256i x, __m256i y) {
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(x, y))));
   };
-  return __builtin_ctz(equal(a.low) | equal(a.high) << 8 | 0x10000U) / 4;
+  return __builtin_ctz(equal(a.low, b.low) | equal(a.high, b.high) << 8 | 0x10000U) / 4;
 }
 inline I32 maximum_of_fours(I32 a) {
   const auto of_fours = [](__m256i x) {

@@ -129,27 +129,11 @@ template <PackedFormat kFormat>
   return reinterpret_cast<const int8_t*>(words.vectors);
 }
 
-/// A token in a block, and the sums of 16 rows a group that its products are added to.
-struct StripToken {
-  const int8_t* low;  // those of step k are at 4 * kStripTokens * k
-  const int8_t* high;
-  int high_group;
-  float scale;
-  int32_t sum, first;
+/// A token in a block, its low digits as strip_values has them (those of step k are at 4 * kStripTokens * k),
+/// and the sums of 16 rows a group that its products are added to.
+struct StripToken : BlockInput {
   float* sums;
 };
-
-/// Token t of the strip whose block's first one value is at `one`; `low` is that of strip_values.
-[[gnu::always_inline]] inline StripToken strip_token(const QuantizedRows& x, const int8_t* low, int64_t one,
-                                                     int t, float* sums) {
-  return {low + int64_t{4} * t,
-          x.high + 4 * (one + t),
-          x.high_groups[one + t],
-          x.scales[one + t],
-          x.sums[one + t],
-          x.firsts[one + t],
-          sums};
-}
 
 /// What the high digits of a token add to the integer dot products of vector v of rows.
 template <PackedFormat kFormat, int kGroups>
@@ -268,12 +252,14 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
     fetch_ahead<kGroups>(p, group, block);
     unpack_block(p, group, block, w);
     for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
-      const int64_t one = int64_t{token + strip} * n_blocks + int64_t{block} * kStripTokens;
-      const int8_t* low = strip_values<kFormat>(x, one, words);
-      for (int t = 0; t < kStripTokens; t += 2) {
-        add_block(w, {strip_token(x, low, one, t, sums[strip + t]),
-                      strip_token(x, low, one, t + 1, sums[strip + t + 1])});
-      }
+      const StripPlace place{int64_t{token + strip} * n_blocks, 0, kStripTokens};
+      const int8_t* low = strip_values<kFormat>(x, place.one(block), words);
+      const auto strip_token = [&](int t) {
+        StripToken one{block_input(x, place, block, t), sums[strip + t]};
+        one.low = low + int64_t{4} * t;
+        return one;
+      };
+      for (int t = 0; t < kStripTokens; t += 2) add_block(w, {strip_token(t), strip_token(t + 1)});
     }
   }
   for (int t = 0; t < n_tokens; ++t) {

@@ -118,10 +118,9 @@ template <int kFours>
 inline I32 rotated_fours(I32 a) {
   return {_mm512_shuffle_i32x4(a.v, a.v, kFours == 1 ? 0x39 : 0x4E)};
 }
-inline int32_t first_lane(I32 a) { return _mm512_cvtsi512_si32(a.v); }
 inline float first_lane(F32 a) { return _mm512_cvtss_f32(a.v); }
-inline int first_four_of(I32 a, int32_t x) {
-  return __builtin_ctz(_mm512_cmpeq_epi32_mask(a.v, _mm512_set1_epi32(x)) | 0x10000U) / 4;
+inline int first_equal_four(I32 a, I32 b) {
+  return __builtin_ctz(_mm512_cmpeq_epi32_mask(a.v, b.v) | 0x10000U) / 4;
 }
 inline I32 maximum_of_fours(I32 a) {
   const __m512i two = _mm512_max_epi32(a.v, _mm512_shuffle_epi32(a.v, _MM_PERM_CDAB));

@@ -25,9 +25,8 @@ struct TwoLargest {
   };
   join(rotated_fours<2>(most), rotated_fours<2>(next));
   join(rotated_fours<1>(most), rotated_fours<1>(next));
-  const int32_t pattern = first_lane(most);
-  const int in_0 = first_four_of(m0, pattern);
-  const int in_1 = first_four_of(m1, pattern);
+  const int in_0 = first_equal_four(m0, most);
+  const int in_1 = first_equal_four(m1, most);
   return {first_lane(from_bits(most)), first_lane(from_bits(next)), in_0 < 4 ? in_0 : 4 + in_1};
 }
 

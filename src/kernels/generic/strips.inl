@@ -1,6 +1,5 @@
 // Products of whole strips. The sums of many tokens stay in the first cache, so that a block is unpacked once
-// for all of them. Included inside the namespace of a
-// level, after the other kernels.
+// for all of them. Included inside the namespace of a level, after the other kernels.
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
 

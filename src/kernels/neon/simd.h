@@ -184,11 +184,10 @@ template <int kFours>
 inline I32 rotated_fours(I32 a) {
   return each<I32>([&](int i) { return a.v[(i + kFours) % 4]; });
 }
-inline int32_t first_lane(I32 a) { return vgetq_lane_s32(a.v[0], 0); }
 inline float first_lane(F32 a) { return vgetq_lane_f32(a.v[0], 0); }
-inline int first_four_of(I32 a, int32_t x) {
+inline int first_equal_four(I32 a, I32 b) {
   int four = 4;
-  for (int i = 3; i >= 0; --i) four = vgetq_lane_s32(a.v[i], 0) == x ? i : four;
+  for (int i = 3; i >= 0; --i) four = vgetq_lane_s32(a.v[i], 0) == vgetq_lane_s32(b.v[i], 0) ? i : four;
   return four;
 }
 inline I32 maximum_of_fours(I32 a) {

@@ -185,11 +185,10 @@ inline I32 rotated_fours(I32 a) {  // lanes 4 * kFours and up come first
   for (int i = 0; i < 16; ++i) r.v[i] = a.v[(i + 4 * kFours) % 16];
   return r;
 }
-inline int32_t first_lane(I32 a) { return a.v[0]; }
 inline float first_lane(F32 a) { return a.v[0]; }
-inline int first_four_of(I32 a, int32_t x) {  // of fours that are equal; 4 if there is none
+inline int first_equal_four(I32 a, I32 b) {  // of fours that are one value each; 4 if none is equal
   int four = 0;
-  while (four < 4 && a.v[4 * four] != x) ++four;
+  while (four < 4 && a.v[4 * four] != b.v[4 * four]) ++four;
   return four;
 }
 inline I32 maximum_of_fours(I32 a) {  // each lane has that of the four it is one of
