@@ -18,6 +18,7 @@ CpuRegisters read_registers() {
   uint32_t ebx = 0;
   uint32_t ecx = 0;
   uint32_t edx = 0;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) != 0) registers.leaf0_ebx = ebx;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return registers;
   registers.leaf1_ecx = ecx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
@@ -43,7 +44,9 @@ CpuRegisters read_registers() {
 CpuFeatures decode(const CpuRegisters& r) {
   constexpr uint64_t kYmmState = 0x6;
   constexpr uint64_t kZmmState = 0xE6;
+  constexpr uint32_t kGenu = 0x756E6547;  // of "GenuineIntel"
   CpuFeatures features;
+  features.intel = r.leaf0_ebx == kGenu;
   const bool fma = bit(r.leaf1_ecx, 12);
   const bool f16c = bit(r.leaf1_ecx, 29);
   features.avx2 = fma && f16c && bit(r.leaf7_ebx, 5) && (r.xcr0 & kYmmState) == kYmmState;

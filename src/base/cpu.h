@@ -14,9 +14,11 @@ struct CpuRegisters {
   uint32_t leaf7_1_eax = 0;  // of the subleaf 1
   uint64_t xcr0 = 0;         // 0 where OSXSAVE is off
   uint64_t hwcap = 0;        // AT_HWCAP on AArch64, else 0
+  uint32_t leaf0_ebx = 0;    // the maker's first four letters
 };
 
 struct CpuFeatures {
+  bool intel = false;    // made by Intel: what reads memory fastest differs
   bool avx2 = false;     // AVX2, FMA and F16C, with the operating system saving ymm registers
   bool avxvnni = false;  // the same, and dot products of bytes without AVX-512
   bool avx512 = false;   // AVX-512 F, BW, DQ, VL and VNNI, with the operating system saving zmm registers

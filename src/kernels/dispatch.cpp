@@ -21,7 +21,8 @@ extern const KernelTable kTable;
 }
 namespace avx512 {
 extern const KernelTable kTable;
-}
+extern const KernelTable kStreamsTable;
+}  // namespace avx512
 #elif defined(PELLUCID_ARM_LEVELS)
 namespace neon {
 extern const KernelTable kTable;
@@ -40,7 +41,8 @@ struct Tables {
   Tables() {
 #if defined(PELLUCID_X86_LEVELS)
     const CpuFeatures cpu = detect_cpu();
-    if (cpu.avx512) list[count++] = &avx512::kTable;
+    // Four streams read 1.5 to 2 times as fast as one on Sapphire Rapids and later; on Zen 4 one does.
+    if (cpu.avx512) list[count++] = cpu.intel ? &avx512::kStreamsTable : &avx512::kTable;
     if (cpu.avxvnni) list[count++] = &avxvnni::kTable;
     if (cpu.avx2) list[count++] = &avx2::kTable;
 #elif defined(PELLUCID_ARM_LEVELS)

@@ -39,6 +39,15 @@ TEST(Cpu, FeaturesCountOnlyWhereTheSystemSavesTheRegisters) {
   EXPECT_FALSE(decode(registers).avx512);
 }
 
+TEST(Cpu, TheMakerIsKnown) {
+  CpuRegisters registers = kZen4;
+  registers.leaf0_ebx = 0x68747541;  // "Auth"enticAMD
+  EXPECT_FALSE(decode(registers).intel);
+  registers = kCascadeLake;
+  registers.leaf0_ebx = 0x756e6547;  // "Genu"ineIntel
+  EXPECT_TRUE(decode(registers).intel);
+}
+
 TEST(Cpu, DotProductsOfArm) {
   EXPECT_FALSE(decode({.hwcap = 0x8ff}).dotprod);      // Cortex-A72
   EXPECT_TRUE(decode({.hwcap = 0x10119fff}).dotprod);  // Neoverse N1

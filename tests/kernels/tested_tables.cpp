@@ -13,9 +13,15 @@
 
 #include "base/cpu.h"
 
-namespace pellucid::kernels::avxvnni {
+namespace pellucid::kernels {
+namespace avxvnni {
 extern const KernelTable kTable;
 }
+namespace avx512 {
+extern const KernelTable kTable;
+extern const KernelTable kStreamsTable;
+}  // namespace avx512
+}  // namespace pellucid::kernels
 #endif
 
 namespace pellucid::kernels::test {
@@ -150,6 +156,7 @@ std::vector<const KernelTable*> tables() {
   std::vector<const KernelTable*> tables(available.begin(), available.end());
 #if defined(__x86_64__) && defined(__linux__)
   const CpuFeatures cpu = detect_cpu();
+  if (cpu.avx512) tables.push_back(cpu.intel ? &avx512::kTable : &avx512::kStreamsTable);  // the other maker's
   if (cpu.avx2 && !cpu.avxvnni && emulate()) tables.insert(tables.begin(), &avxvnni::kTable);
 #endif
   return tables;

@@ -9,10 +9,11 @@ namespace pellucid::kernels::test {
 
 /// Those of available_tables(), and before them the one of AVX-VNNI where the processor has AVX2 alone: then
 /// its one instruction that there is not, vpdpbusd, is computed by a handler of SIGILL. So what is tested is
-/// the code as it will run elsewhere.
+/// the code as it will run elsewhere. After them the AVX-512 level as it reads memory on processors of another
+/// maker.
 std::span<const KernelTable* const> tested_tables();
 
-/// Whether it is the scalar or the emulated one, for which tests take fewer tokens.
+/// Whether it is the scalar one or one that the machine would not choose, for which tests take fewer tokens.
 bool is_slow(const KernelTable& table);
 
 }  // namespace pellucid::kernels::test

@@ -11,8 +11,8 @@ namespace {
 #include "kernels/generic/attention.inl"
 // clang-format on
 
-constexpr KernelTable make_table(std::string_view name) {
-  return {name,      kStripBias, kStreams, matmul,   quantize, rms_norm, layer_norm, rope,   store_kv,
+constexpr KernelTable make_table(std::string_view name, uint8_t streams = kStreams) {
+  return {name,      kStripBias, streams,  matmul,   quantize, rms_norm, layer_norm, rope,   store_kv,
           attention, join_spans, silu_mul, gelu_mul, gelu,     add,      scale,      softcap};
 }
 

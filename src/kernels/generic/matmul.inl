@@ -58,7 +58,7 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
                                               const StripPlace& place, F32* acc) {
   constexpr bool kOne = kTokens == 1;
   const QuantizedRows& x = p.x.quantized;
-  constexpr bool kIsStream = kOne && kStreamAhead != 0;
+  constexpr bool kIsStream = kOne && kGroups == kStreams && kStreamAhead != 0;
   const auto w = packed_block<kFormat, kIsStream>(p, groups, block);
   if constexpr (!kOne) fetch_ahead<kGroups>(p, groups.first, block);
   BlockInput inputs[kTokens];
