@@ -139,7 +139,7 @@ struct KernelTable {
 
   /// Writes one position's key and value (each [head_dim]) into slot [0, 64) of a page.
   void (*store_kv)(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page);
-  /// softmax(q K^T scale) V but for the last division. Within a span: scores are chains over head_dim, the
+  /// softmax(q K^T scale) V but for the last division. A weight e^(score - maximum) below e^-69 is 0. Within a span: scores are chains over head_dim, the
   /// sum of weights takes 16 lanes and one fixed tree, the output is a chain over positions. Spans are joined
   /// as join_spans does. Depends only on q, the keys and values of [begin, end): not on other tokens.
   /// kQ8_0: score = fma(scale_k, chain of the block's 32 columns, score) for each block in order; the chain

@@ -156,7 +156,8 @@ std::vector<const KernelTable*> tables() {
   std::vector<const KernelTable*> tables(available.begin(), available.end());
 #if defined(__x86_64__) && defined(__linux__)
   const CpuFeatures cpu = detect_cpu();
-  if (cpu.avx512) tables.push_back(cpu.intel ? &avx512::kTable : &avx512::kStreamsTable);  // the other maker's
+  if (cpu.avx512)
+    tables.push_back(cpu.intel ? &avx512::kTable : &avx512::kStreamsTable);  // the other maker's
   if (cpu.avx2 && !cpu.avxvnni && emulate()) tables.insert(tables.begin(), &avxvnni::kTable);
 #endif
   return tables;

@@ -225,6 +225,29 @@ TEST(Attention, AgreesWithDouble) {
   }
 }
 
+TEST(Attention, AWeightBelowTheLeastIsZero) {
+  const int head_dim = 64;
+  for (const KernelTable* table : tested_tables()) {
+    for (const auto& [score, is_seen] :
+         {std::pair{-60.0F, true}, {-68.5F, true}, {-69.5F, false}, {-500.0F, false}}) {
+      std::vector<std::byte> page(kv_page_bytes(KvType::kF32, head_dim));
+      std::vector<float> q(head_dim);
+      q[0] = 1.0F;
+      std::vector<float> k(head_dim);
+      std::vector<float> v(head_dim);
+      table->store_kv(k.data(), v.data(), head_dim, KvType::kF32, 0, page.data());  // score 0, value 0
+      k[0] = score;
+      v[5] = 0x1p80F;
+      table->store_kv(k.data(), v.data(), head_dim, KvType::kF32, 1, page.data());
+      const std::byte* pages[] = {page.data()};
+      const std::vector<float> out =
+          attend_at_once(*table, {q.data(), nullptr, nullptr, pages, KvType::kF32, 1, head_dim, 0, 2, 1.0F});
+      const double expected = is_seen ? std::exp(static_cast<double>(score)) * 0x1p80 : 0;
+      EXPECT_NEAR(out[5], expected, 2e-6 * expected) << table->name << " " << score;
+    }
+  }
+}
+
 TEST(Attention, AValueInInt8IsKeptToHalfAStep) {
   Rng rng(17);
   const int head_dim = 128;
