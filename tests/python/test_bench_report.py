@@ -19,7 +19,7 @@ def row(test, depth, pellucid, llama, cost, limit, *, threads=2, sequences=1, bu
 
 
 MEASURED = {
-    "machine": {"cpu": "a <fast> machine", "processors": 2, "llama.cpp": "1"},
+    "machine": {"cpu": "a <fast> machine", "processors": 2, "llama.cpp": "1", "compiler": "gcc"},
     "run": {"alternations": 3, "prompt": 512, "gen": 64, "minutes": 5.0, "others": 0.25, "stolen": 0.01},
     "rows": [
         row("prefill", 0, [600.0, 500.0, 400.0], [50.0, 51.0, 49.0], 0.5, [400.0, 500.0, 450.0]),
