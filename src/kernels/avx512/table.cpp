@@ -12,5 +12,5 @@ namespace {
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx512", 1);
 extern const KernelTable kStreamsTable;
-constinit const KernelTable kStreamsTable = make_table("avx512");
+constinit const KernelTable kStreamsTable = make_table<FetchAhead::kInStream>("avx512");
 }  // namespace pellucid::kernels::avx512

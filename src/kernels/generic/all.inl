@@ -11,9 +11,10 @@ namespace {
 #include "kernels/generic/attention.inl"
 // clang-format on
 
+template <FetchAhead kFetch = FetchAhead::kNextTile>
 constexpr KernelTable make_table(std::string_view name, uint8_t streams = kStreams) {
-  return {name,      kStripBias, streams,  matmul,   quantize, rms_norm, layer_norm, rope,   store_kv,
-          attention, join_spans, silu_mul, gelu_mul, gelu,     add,      scale,      softcap};
+  return {name,      kStripBias, streams,  matmul<kFetch>, quantize, rms_norm, layer_norm, rope,   store_kv,
+          attention, join_spans, silu_mul, gelu_mul,       gelu,     add,      scale,      softcap};
 }
 
 }  // namespace

@@ -2,12 +2,19 @@
 // whatever the width of the vectors and the number of tokens of a tile. Included inside the namespace of a
 // level.
 
+/// Where products of several tokens ask for weights ahead.
+enum class FetchAhead : uint8_t {
+  kNextTile,  // all the way: what a block takes of the next tile's bytes
+  kInStream,  // kStreamAhead bytes further on in each group
+};
+
 /// One product: what matmul() was called with.
 struct Product {
   const PackedMatrix& w;
   const Activations& x;
   float* y;
   int64_t y_stride;
+  FetchAhead fetch;
 
   [[nodiscard]] const std::byte* group(int g) const {
     return w.bytes.get() + static_cast<size_t>(g) * w.group_bytes;
@@ -42,14 +49,22 @@ template <PackedFormat kFormat, bool kIsStream = false>
           block_place(kFormat, static_cast<size_t>(block))};
 }
 
-/// Asks for what a block takes of the bytes of the tile after this one. With several tokens a block costs
-/// more arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
+/// Asks for as many bytes as a block takes, ahead of it. With several tokens a block costs more arithmetic
+/// than a processor looks ahead, and the streams of its groups are too short for it to guess.
 template <int kGroups>
 [[gnu::always_inline]] inline void fetch_ahead(const Product& p, int group, int block) {
-  const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
-  const size_t n = kGroups * (p.w.group_bytes * kBlockValues / static_cast<size_t>(p.w.n_cols));
-  const std::byte* bytes = p.group(next) + static_cast<size_t>(block) * n;
-  for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
+  const size_t n = p.w.group_bytes * kBlockValues / static_cast<size_t>(p.w.n_cols);
+  const auto fetch = [](const std::byte* bytes, size_t size) {
+    for (size_t i = 0; i < size; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
+  };
+  if (p.fetch == FetchAhead::kNextTile) {
+    const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
+    fetch(p.group(next) + static_cast<size_t>(block) * kGroups * n, kGroups * n);
+  } else {
+    const size_t at = static_cast<size_t>(block) * n + kStreamAhead;
+    const size_t past_others = at < p.w.group_bytes ? 0 : (kGroups - 1) * p.w.group_bytes;
+    for (int g = 0; g < kGroups; ++g) fetch(p.group(group + g) + at + past_others, n);
+  }
 }
 
 /// Block `block` of the kTokens tokens of a tile.
@@ -188,9 +203,10 @@ void multiply(const Product& p, const Groups& groups) {
   }
 }
 
+template <FetchAhead kFetch>
 void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, const Groups& groups) {
   using enum PackedFormat;
-  const Product product{w, x, y, y_stride};
+  const Product product{w, x, y, y_stride, kFetch};
   switch (w.format) {
     case kF32:
       return multiply<kF32>(product, groups);
