@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and test pellucid on Debian 12: `setup.sh`, or `setup.sh lint` for clang
 # and clang-tidy as well, `setup.sh browser` for Chromium, which tests of pages need, `setup.sh aarch64` for what
-# `make neon` needs, or `setup.sh amx` for the compiler of llama.cpp where the processor has AMX. Safe to run again and again:
-# where nothing is missing it takes a moment and needs neither the network nor root. docs/dependencies.md gives
-# the reason for each package.
+# `make neon` needs, `setup.sh amx` for the compiler of llama.cpp where the processor has AMX. Safe to run again
+# and again: where nothing is missing it takes a moment and needs neither the network nor root.
+# docs/dependencies.md gives the reason for each package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

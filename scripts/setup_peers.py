@@ -35,8 +35,8 @@ def complete_llama(python):
 
 
 def compiler():
-    """Settings of the environment that choose the compiler of llama.cpp. GCC 12 does not know that its intrinsic for
-    the shapes of tiles writes memory, and leaves llama.cpp's set-up of AMX out: each product would end in SIGILL.
+    """Settings of the environment that choose the compiler of llama.cpp. What GCC 12 makes of its set-up of AMX ends
+    in SIGILL at the first tile (its intrinsics for the shapes of tiles name 8 of their 64 bytes).
     """
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists() or "amx_int8" not in cpuinfo.read_text():
