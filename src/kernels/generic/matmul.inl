@@ -4,7 +4,7 @@
 
 /// Where products of several tokens ask for weights ahead.
 enum class FetchAhead : uint8_t {
-  kNextTile,  // all the way: what a block takes of the next tile's bytes
+  kNextTile,  // as much of the next tile's bytes
   kInStream,  // kStreamAhead bytes further on in each group
 };
 
