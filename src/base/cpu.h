@@ -15,6 +15,8 @@ struct CpuRegisters {
   uint64_t xcr0 = 0;         // 0 where OSXSAVE is off
   uint64_t hwcap = 0;        // AT_HWCAP on AArch64, else 0
   uint32_t leaf0_ebx = 0;    // the maker's first four letters
+  uint32_t leaf7_edx = 0;
+  bool tiles_granted = false;  // by the operating system, to this process
 };
 
 struct CpuFeatures {
@@ -22,6 +24,7 @@ struct CpuFeatures {
   bool avx2 = false;     // AVX2, FMA and F16C, with the operating system saving ymm registers
   bool avxvnni = false;  // the same, and dot products of bytes without AVX-512
   bool avx512 = false;   // AVX-512 F, BW, DQ, VL and VNNI, with the operating system saving zmm registers
+  bool amx = false;      // the same, and tiles of int8, which the operating system lets this process use
   bool dotprod = false;  // AArch64 with dot products of bytes; plain NEON needs no asking
 };
 

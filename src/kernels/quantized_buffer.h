@@ -19,7 +19,7 @@ class QuantizedBuffer {
 
  private:
   explicit QuantizedBuffer(size_t n_blocks)
-      : low_(n_blocks * kBlockValues),
+      : low_(static_cast<size_t>(strip_row_bytes(StripLayout::kTiles, kBlockValues)) * n_blocks),
         high_(n_blocks * 4),
         high_groups_(n_blocks),
         sums_(n_blocks),

@@ -13,23 +13,38 @@
 
 namespace pellucid::kernels {
 
-/// Quantised activations lie in strips: kStripTokens tokens together while there are as many, then 4, 2, 1 of
-/// the rest. A strip of W tokens holds block after block; what a block has one of per token lies [W], its
-/// integers lie [8][W][4]: four consecutive columns of each token. So a product of W tokens reads one stream.
-inline constexpr int kStripTokens = 8;
-constexpr int strip_width(int tokens_left) {
-  return tokens_left >= 8 ? 8 : tokens_left >= 4 ? 4 : tokens_left >= 2 ? 2 : 1;
+/// How a level wants the digits of whole strips, the widest ones.
+enum class StripLayout : uint8_t {
+  kFours,        // as those of narrower ones
+  kBiasedFours,  // the low ones plus 128, unsigned: the same as their bits ^ 128
+  kTiles,  // [16][64] of a block: of each 16 columns the low ones, then the high ones, 0 where there are none
+};
+
+/// Quantised activations lie in strips: as many tokens together as a whole strip has while there are as many,
+/// then half of it, and so on, of the rest. A strip of W tokens holds block after block; what a block has one
+/// of per token lies [W], its integers lie [8][W][4]: four consecutive columns of each token. So a product of
+/// W tokens reads one stream.
+constexpr int whole_strip(StripLayout layout) { return layout == StripLayout::kTiles ? 16 : 8; }
+/// How wide the next strip is.
+constexpr int strip_width(StripLayout layout, int tokens_left) {
+  int width = whole_strip(layout);
+  while (width > tokens_left) width /= 2;
+  return width;
+}
+/// What the digits of a token take of QuantizedRows::low.
+constexpr int64_t strip_row_bytes(StripLayout layout, int n_cols) {
+  return int64_t{n_cols} * (layout == StripLayout::kTiles ? 2 : 1);
 }
 
 /// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * q, q an integer,
 /// rounded to nearest even. A few large values would make the scale of a block too coarse for all others. So
 /// the k-group (four columns side by side, format.h) with the largest |x| of the block, the first one of
-/// equals, has a second digit: q = low + 128 high there, and q = low within [-127, 127] elsewhere. The scale
-/// is max|x| / 127 over the other seven, and at least max|x| / 127 / 128 of the whole block. A product is
-/// exact in integers within a block. n_cols is a multiple of 32. A block that holds NaN or infinity gets a
-/// scale that is not finite, so the product is not finite either.
+/// equals, has a second digit: q = low + 8 high there, low within [-4, 3], and q = low within [-127, 127]
+/// elsewhere. The scale is max|x| / 127 over the other seven, and at least max|x| / 127 / 8 of the whole
+/// block. A product is exact in integers within a block. n_cols is a multiple of 32. A block that holds NaN
+/// or infinity gets a scale that is not finite, so the product is not finite either.
 struct QuantizedRows {
-  int8_t* low;           // [n_tokens, n_cols] in strips; whole strips: KernelTable::strip_bias
+  int8_t* low;           // [n_tokens, n_cols] in strips; whole strips: StripLayout
   int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them
   uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is
   int32_t* sums;         // the same: the sum of the block's q
@@ -37,9 +52,9 @@ struct QuantizedRows {
   float* scales;         // the same
 
   /// The rows from `token` on, where a strip begins.
-  [[nodiscard]] QuantizedRows from(int64_t token, int n_cols) const {
+  [[nodiscard]] QuantizedRows from(int64_t token, int n_cols, StripLayout layout) const {
     const int64_t block = token * (n_cols / kBlockValues);
-    return {low + block * kBlockValues,
+    return {low + token * strip_row_bytes(layout, n_cols),
             high + block * 4,
             high_groups + block,
             sums + block,
@@ -47,7 +62,7 @@ struct QuantizedRows {
             scales + block};
   }
 };
-inline constexpr int kHighBits = 7;  // what a high digit is shifted by
+inline constexpr int kHighBits = 3;  // what a high digit is shifted by: 8 times a code of 5 bits is a byte
 
 /// The two faces of a batch of activations; a product reads the one that its matrix wants.
 struct Activations {
@@ -103,11 +118,9 @@ enum class RopePairing : uint8_t {
 };
 
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod"
+  std::string_view name;  // "scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "dotprod"
 
-  /// 0, or 128 at a level whose products want the low digits of whole strips (of kStripTokens) unsigned:
-  /// quantize stores them plus 128, the same as their bits ^ 128.
-  uint8_t strip_bias;
+  StripLayout strip_layout;
   /// How many runs of groups a product of one token reads in turns. Memory delivers several streams that are
   /// far apart faster than one.
   uint8_t streams;
@@ -163,8 +176,8 @@ struct KernelTable {
 
 /// The levels this binary holds and this machine runs, best first; scalar is always last.
 std::span<const KernelTable* const> available_tables();
-/// The level that PELLUCID_SIMD names (scalar, avx2, avxvnni, avx512, neon, dotprod), else the best. Errors
-/// (kUsage): unknown, or not on this machine.
+/// The level that PELLUCID_SIMD names (scalar, avx2, avxvnni, avx512, amx, neon, dotprod), else the best.
+/// Errors (kUsage): unknown, or not on this machine.
 Result<const KernelTable*> choose_table();
 
 }  // namespace pellucid::kernels

@@ -19,9 +19,9 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quan
 
 void Input::share() const {
   if (is_few() || (norm_ == nullptr && !is_quantized_)) return;
-  constexpr int kRows = kernels::kStripTokens;
-  pass_->pool.run((n_rows_ + kRows - 1) / kRows,
-                  [&](int strip, int) { make(strip * kRows, std::min((strip + 1) * kRows, n_rows_)); });
+  const int strip = kernels::whole_strip(pass_->kernels().strip_layout);
+  pass_->pool.run((n_rows_ + strip - 1) / strip,
+                  [&](int i, int) { make(i * strip, std::min((i + 1) * strip, n_rows_)); });
 }
 
 void Input::begin(int worker) {
@@ -48,8 +48,9 @@ void Input::make(int begin, int end) const {
 /// Those of a tile lie where the widest input would have them: what a worker wrote stays its own when the
 /// next input is wider.
 kernels::QuantizedRows Input::quantized_rows(int row) const {
-  const int in_tile = row % tile_rows(n_rows_);
-  return quantized_.from(row - in_tile, pass_->s.widest_input()).from(in_tile, n_cols_);
+  const kernels::StripLayout layout = pass_->kernels().strip_layout;
+  const int in_tile = row % tile_rows(n_rows_, layout);
+  return quantized_.from(row - in_tile, pass_->s.widest_input(), layout).from(in_tile, n_cols_, layout);
 }
 
 kernels::Activations Input::rows(int first, int n_rows) const {
@@ -57,18 +58,20 @@ kernels::Activations Input::rows(int first, int n_rows) const {
   return {row(floats, first, n_cols_), quantized_rows(first), n_rows, n_cols_};
 }
 
-int tile_rows(int n_rows) {
-  constexpr int kStrip = kernels::kStripTokens;
-  if (n_rows < 4 * kStrip) return 4 * kStrip;
+int tile_rows(int n_rows, kernels::StripLayout layout) {
+  const int strip = kernels::whole_strip(layout);
+  if (n_rows < kTileRows / 2) return kTileRows / 2;
   const int n_tiles = (n_rows + 2 * kTileRows - 1) / (2 * kTileRows) * 2;
-  return (n_rows + n_tiles * kStrip - 1) / (n_tiles * kStrip) * kStrip;
+  return (n_rows + n_tiles * strip - 1) / (n_tiles * strip) * strip;
 }
 
-Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams)
-    : n_rows_(n_rows), rows_(tile_rows(n_rows)), row_tiles_((n_rows + rows_ - 1) / rows_) {
+Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, const kernels::KernelTable& kernels)
+    : n_rows_(n_rows),
+      rows_(tile_rows(n_rows, kernels.strip_layout)),
+      row_tiles_((n_rows + rows_ - 1) / rows_) {
   // Few rows are bound by memory: small tasks leave no thread waiting. Many are read again for each task.
   const int n_groups = matrix.n_groups();
-  const int n_runs = n_rows == 1 ? streams : 1;
+  const int n_runs = n_rows == 1 ? kernels.streams : 1;
   cut_ = kernels::group_runs(matrix, n_runs);
   const auto even = [](int n) { return n / 2 * 2; };  // kernels take two groups of several rows at a time
   groups_ = n_rows == 1         ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
@@ -90,7 +93,7 @@ Tile Tiles::at(int row_tile, int group_tile) const {
 }
 
 Tiles tiles(const Pass& p, const Product& product, int n_rows) {
-  return {product.weight, n_rows, p.kernels().streams};
+  return {product.weight, n_rows, p.kernels()};
 }
 
 void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile) {

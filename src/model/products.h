@@ -52,7 +52,7 @@ struct Tile {
 
 /// Rows of a tile of a batch of n_rows: whole strips. Many rows are an even number of tiles, for two threads
 /// are the fewest that share them.
-int tile_rows(int n_rows);
+int tile_rows(int n_rows, kernels::StripLayout layout);
 
 /// The tiles that together are all groups of a matrix and all rows of a batch. How they are cut never depends
 /// on the number of threads. Those of the same rows follow each other: a worker that begins with a part of
@@ -61,7 +61,7 @@ int tile_rows(int n_rows);
 /// next tile goes on with.
 class Tiles {
  public:
-  Tiles(const kernels::PackedMatrix& matrix, int n_rows, int streams);
+  Tiles(const kernels::PackedMatrix& matrix, int n_rows, const kernels::KernelTable& kernels);
 
   [[nodiscard]] int size() const { return row_tiles_ * group_tiles(); }
   [[nodiscard]] int row_tiles() const { return row_tiles_; }

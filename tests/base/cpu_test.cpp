@@ -12,6 +12,13 @@ constexpr CpuRegisters kHaswell{0x7ffafbff, 0x000027ab, 0x00000000, 0x00000000, 
 constexpr CpuRegisters kSkylakeServer{0x7ffefbff, 0xd39ffffb, 0x00000008, 0x00000000,
                                       0xe7};  // AVX-512 but no VNNI
 constexpr CpuRegisters kCascadeLake{0x7ffefbff, 0xd39ffffb, 0x00000808, 0x00000000, 0xe7};
+constexpr CpuRegisters kGraniteRapids{.leaf1_ecx = 0xfffa3203,
+                                      .leaf7_ebx = 0xf1bf2ffb,
+                                      .leaf7_ecx = 0x1a415f46,
+                                      .leaf7_1_eax = 0x00001c30,
+                                      .xcr0 = 0x600e7,
+                                      .leaf7_edx = 0x23c14010,
+                                      .tiles_granted = true};
 constexpr CpuRegisters kNehalem{0x009ce3bd, 0x00000000, 0x00000000, 0x00000000, 0x00};
 
 TEST(Cpu, RecordedMachines) {
@@ -26,6 +33,10 @@ TEST(Cpu, RecordedMachines) {
   EXPECT_TRUE(decode(kSkylakeServer).avx2);
   EXPECT_FALSE(decode(kSkylakeServer).avx512);
   EXPECT_TRUE(decode(kCascadeLake).avx512);
+  EXPECT_FALSE(decode(kCascadeLake).amx);
+  EXPECT_TRUE(decode(kGraniteRapids).avx512);
+  EXPECT_TRUE(decode(kGraniteRapids).avxvnni);
+  EXPECT_TRUE(decode(kGraniteRapids).amx);
   EXPECT_FALSE(decode(kNehalem).avx2);
 }
 
@@ -37,6 +48,23 @@ TEST(Cpu, FeaturesCountOnlyWhereTheSystemSavesTheRegisters) {
   registers.xcr0 = 0x03;  // neither
   EXPECT_FALSE(decode(registers).avx2);
   EXPECT_FALSE(decode(registers).avx512);
+}
+
+TEST(Cpu, TilesCountOnlyWhereTheSystemGrantsThem) {
+  CpuRegisters registers = kGraniteRapids;
+  registers.tiles_granted = false;
+  EXPECT_TRUE(decode(registers).avx512);
+  EXPECT_FALSE(decode(registers).amx);
+  for (const uint64_t state : {0x20000, 0x40000, 0xe0}) {  // of shapes, of data, of zmm
+    registers = kGraniteRapids;
+    registers.xcr0 &= ~state;
+    EXPECT_FALSE(decode(registers).amx) << state;
+  }
+  for (const int bit : {24, 25}) {  // tiles, and their products of bytes
+    registers = kGraniteRapids;
+    registers.leaf7_edx &= ~(uint32_t{1} << bit);
+    EXPECT_FALSE(decode(registers).amx) << bit;
+  }
 }
 
 TEST(Cpu, TheMakerIsKnown) {

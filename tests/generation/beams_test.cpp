@@ -15,7 +15,7 @@ namespace {
 
 using test::prompt;
 
-constexpr std::array kLevels{"scalar", "avx2", "avxvnni", "avx512"};
+constexpr std::array kLevels{"scalar", "avx2", "avxvnni", "avx512", "amx"};
 
 GenerateOptions up_to(int max_tokens) {
   GenerateOptions options;

@@ -48,18 +48,25 @@ TEST(Levels, Quantize) {
   for (const KernelTable* table : tested_tables()) {
     Batch found(*table, x, n_cols);
     const QuantizedRows b = found.rows();
-    ASSERT_EQ(first_difference({a.scales, x.size() / 32}, {b.scales, x.size() / 32}), -1);
-    const size_t n_blocks = x.size() / 32;
-    ASSERT_TRUE(std::equal(a.sums, a.sums + n_blocks, b.sums)) << table->name;
-    ASSERT_TRUE(std::equal(a.firsts, a.firsts + n_blocks, b.firsts)) << table->name;
-    ASSERT_TRUE(std::equal(a.high_groups, a.high_groups + n_blocks, b.high_groups)) << table->name;
-    ASSERT_TRUE(std::equal(a.high, a.high + 4 * n_blocks, b.high)) << table->name;
-    for (size_t t = 0; t < x.size() / n_cols; ++t) {
-      const StripSpot spot(t, x.size() / n_cols);
-      const int bias = spot.width == kStripTokens ? table->strip_bias : 0;
-      for (size_t k = 0; k < n_cols; ++k) {
-        const size_t at = spot.value(k, n_cols);
-        ASSERT_EQ(a.low[at], static_cast<int8_t>(b.low[at] ^ bias)) << table->name;
+    const size_t n_tokens = x.size() / n_cols;
+    const size_t n_blocks = n_cols / 32;
+    for (size_t t = 0; t < n_tokens; ++t) {
+      const StripSpot spot_a(scalar().strip_layout, t, n_tokens);
+      const StripSpot spot_b(table->strip_layout, t, n_tokens);
+      for (size_t block = 0; block < n_blocks; ++block) {
+        const size_t at_a = spot_a.one(block, n_blocks);
+        const size_t at_b = spot_b.one(block, n_blocks);
+        ASSERT_TRUE(same_bits(a.scales[at_a], b.scales[at_b])) << table->name;
+        ASSERT_EQ(a.sums[at_a], b.sums[at_b]) << table->name;
+        ASSERT_EQ(a.firsts[at_a], b.firsts[at_b]) << table->name;
+        ASSERT_EQ(a.high_groups[at_a], b.high_groups[at_b]) << table->name;
+        ASSERT_TRUE(std::equal(a.high + 4 * at_a, a.high + 4 * at_a + 4, b.high + 4 * at_b)) << table->name;
+      }
+      for (size_t k = 0; k < static_cast<size_t>(n_cols); ++k) {
+        const auto expected_digits = spot_a.digits(a, k, n_cols);
+        const auto found_digits = spot_b.digits(b, k, n_cols);
+        ASSERT_EQ(found_digits.low, expected_digits.low) << table->name;
+        ASSERT_EQ(found_digits.high, expected_digits.high) << table->name;
       }
     }
   }
@@ -179,7 +186,7 @@ TEST(Levels, Matmul) {
         const int n_rows = 85;
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
-        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17}) {
+        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43}) {
           const size_t n = static_cast<size_t>(n_tokens) * n_cols;
           const std::vector<float> values = kind == Weights::kPlain          ? spiky_floats(n, rng)
                                             : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)

@@ -206,9 +206,9 @@ inline int64_t first_difference(std::span<const float> a, std::span<const float>
 /// Where quantised activations keep token t of n, read from the words of table.h.
 struct StripSpot {
   size_t begin = 0;  // tokens before the strip
-  size_t width = 8;
+  size_t width;
 
-  StripSpot(size_t t, size_t n) {
+  StripSpot(StripLayout layout, size_t t, size_t n) : width(whole_strip(layout)), layout_(layout) {
     for (; t >= begin + width || n - begin < width;) {
       if (n - begin < width) {
         width /= 2;
@@ -221,11 +221,26 @@ struct StripSpot {
   [[nodiscard]] size_t one(size_t block, size_t n_blocks) const {
     return begin * n_blocks + block * width + token_;
   }
-  [[nodiscard]] size_t value(size_t k, size_t n_cols) const {
-    return begin * n_cols + k / 32 * 32 * width + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
+  /// Column k of it as two digits.
+  struct Digits {
+    int low;
+    int high;
+  };
+  [[nodiscard]] Digits digits(const QuantizedRows& x, size_t k, size_t n_cols) const {
+    const bool is_whole = static_cast<int>(width) == whole_strip(layout_);
+    const int8_t* low = x.low + begin * strip_row_bytes(layout_, static_cast<int>(n_cols));
+    if (layout_ == StripLayout::kTiles && is_whole) {
+      low += (k / 32 * width + token_) * 64 + k % 32 / 16 * 32 + k % 16;
+      return {low[0], low[16]};
+    }
+    low += k / 32 * 32 * width + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
+    const int bias = layout_ == StripLayout::kBiasedFours && is_whole ? 128 : 0;
+    const size_t at = one(k / 32, n_cols / 32);
+    return {static_cast<int8_t>(*low ^ bias), k % 32 / 4 == x.high_groups[at] ? x.high[4 * at + k % 4] : 0};
   }
 
  private:
+  StripLayout layout_;
   size_t token_ = 0;
 };
 

@@ -234,7 +234,7 @@ def test_a_run_that_is_stopped_leaves_a_trace_that_replays(tmp_path, how):
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
 def test_a_replay_confirms_every_step(model, tmp_path, options):
     trace = record(model, tmp_path, *options, "--threads", "2")
-    for level in ("scalar", "avx2", "avxvnni", "avx512"):
+    for level in ("scalar", "avx2", "avxvnni", "avx512", "amx"):
         ended = pellucid("replay", trace, "--threads", "1", "--batch", "3", "--no-speculate", env={"PELLUCID_SIMD": level})
         if ended.code == 2 and "PELLUCID_SIMD" in ended.err:
             continue  # not on this processor

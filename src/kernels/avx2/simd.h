@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/packed.h"
+#include "kernels/table.h"
 
 namespace pellucid::kernels::avx2 {
 namespace {
@@ -23,10 +23,11 @@ constexpr int kStripGroups = 2;       // groups and tokens of a tile of whole st
 constexpr int kStripTileTokens = 2;
 constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
 #ifdef __AVXVNNI__
-constexpr uint8_t kStripBias = 0;  // of the integers of whole strips
+constexpr StripLayout kStripLayout = StripLayout::kFours;
 #else
-constexpr uint8_t kStripBias = 128;
+constexpr StripLayout kStripLayout = StripLayout::kBiasedFours;
 #endif
+constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 
@@ -216,6 +217,9 @@ inline Bytes merge(Bytes low, Bytes high) {
   return {_mm256_or_si256(low.low, _mm256_and_si256(high.low, mask)),
           _mm256_or_si256(low.high, _mm256_and_si256(high.high, mask))};
 }
+inline Bytes eight_times(Bytes codes) {
+  return {_mm256_slli_epi16(codes.low, 3), _mm256_slli_epi16(codes.high, 3)};
+}
 inline Bytes lookup(const uint8_t* table, Bytes index) {
   const __m256i values =
       _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
@@ -234,6 +238,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = false;
+  static constexpr bool kTakesEightfold = kBits <= 5;
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
   [[gnu::always_inline]] void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>
@@ -255,6 +260,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = kBits == 8;
+  static constexpr bool kTakesEightfold = false;
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }

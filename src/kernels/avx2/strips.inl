@@ -1,6 +1,6 @@
 // Products of whole strips on AVX2. The codes of a block are unpacked once for all tokens, into a buffer that
 // stays in the first cache. vpmaddubsw wants one side unsigned: that is x, to which quantize has added
-// kStripBias in whole strips. What this adds too much depends on weights alone, so sums start from its
+// 128 in whole strips (StripLayout). What this adds too much depends on weights alone, so sums start from its
 // negative. Weights are signed, and small enough for every whole sum of a block to fit int16: 16 products of
 // 5 bits, 8 of 6 bits. Before the last product a sum may wrap around. Weights of 8 bits are too large for it:
 // they and x become words, for vpmaddwd. Included inside the namespace of the level, after the generic
@@ -83,11 +83,11 @@ template <PackedFormat kFormat, int kGroups>
   }
 }
 
-/// What sums of bytes start from: what kStripBias adds too much, its sign turned.
+/// What sums of bytes start from: what the 128 of x add too much, its sign turned.
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void unpack_starts(StripWeights<kFormat, kGroups>& w) {
   using Weights = StripWeights<kFormat, kGroups>;
-  const __m256i bias = _mm256_set1_epi8(static_cast<char>(kStripBias));
+  const __m256i bias = _mm256_set1_epi8(static_cast<char>(128));
   for (int s = 0; s < Weights::kSums; ++s) {
     for (int v = 0; v < Weights::kRows; ++v) {
       __m256i codes = w.codes[s][0][v];  // their sum fits int8: 4 codes of 6 bits, 8 of 5 bits
@@ -252,7 +252,7 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
     fetch_ahead<kGroups>(p, group, block);
     unpack_block(p, group, block, w);
     for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
-      const StripPlace place{int64_t{token + strip} * n_blocks, 0, kStripTokens};
+      const StripPlace place(token + strip, 0, kStripTokens, n_blocks);
       const int8_t* low = strip_values<kFormat>(x, place.one(block), words);
       const auto strip_token = [&](int t) {
         StripToken one{block_input(x, place, block, t), sums[strip + t]};
@@ -267,13 +267,15 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
   }
 }
 
-/// The first n_tokens tokens, whole strips.
+/// The whole strips from `token` on. Returns where they end.
 template <PackedFormat kFormat>
-void multiply_strips(const Product& p, const Groups& groups, int n_tokens) {
-  for (int token = 0; token < n_tokens; token += kTogether) {
-    const int n = std::min(kTogether, n_tokens - token);
+int multiply_strips(const Product& p, const Groups& groups, int token) {
+  const int end = token + (p.x.n_tokens - token) / kStripTokens * kStripTokens;
+  for (; token < end; token = std::min(token + kTogether, end)) {
+    const int n = std::min(kTogether, end - token);
     for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
       strips_tile<kFormat, count>(p, tile.first, token, n);
     });
   }
+  return end;
 }

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/packed.h"
+#include "kernels/table.h"
 
 namespace pellucid::kernels::avx512 {
 namespace {
@@ -20,9 +20,14 @@ constexpr uint8_t kStreams = 4;        // runs of groups that a product of one t
 constexpr size_t kStreamAhead = 2048;  // bytes further on in each that it asks for; 0: none
 constexpr int kStripGroups = 2;        // groups and tokens of a tile of whole strips
 constexpr int kStripTileTokens = 4;
-constexpr bool kHasStrips = true;   // whether the level multiplies whole strips itself, in strips.inl
-constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
-constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
+constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
+#ifdef __AMX_INT8__
+constexpr StripLayout kStripLayout = StripLayout::kTiles;
+#else
+constexpr StripLayout kStripLayout = StripLayout::kFours;
+#endif
+constexpr int kStripTokens = whole_strip(kStripLayout);
+constexpr int kAttentionHeads = 4;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 4; }  // of a tile
 
 struct F32 {
@@ -143,6 +148,7 @@ inline Bytes merge(Bytes low, Bytes high) {
   constexpr int kLowOrHighAndMask = 0xF8;
   return {_mm512_ternarylogic_epi32(low.v, high.v, _mm512_set1_epi8(kMask << kTo), kLowOrHighAndMask)};
 }
+inline Bytes eight_times(Bytes codes) { return {_mm512_slli_epi16(codes.v, 3)}; }
 inline Bytes lookup(const uint8_t* table, Bytes index) {
   const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), index.v)};
@@ -152,6 +158,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = false;
+  static constexpr bool kTakesEightfold = kBits <= 5;
   [[gnu::always_inline]] void start(I32 total) { total_ = total.v; }
   [[gnu::always_inline]] void add(I32 part) { total_ = _mm512_add_epi32(total_, part.v); }
   template <int kGroup>

@@ -13,8 +13,8 @@ namespace {
 
 template <FetchAhead kFetch = FetchAhead::kNextTile>
 constexpr KernelTable make_table(std::string_view name, uint8_t streams = kStreams) {
-  return {name,      kStripBias, streams,  matmul<kFetch>, quantize, rms_norm, layer_norm, rope,   store_kv,
-          attention, join_spans, silu_mul, gelu_mul,       gelu,     add,      scale,      softcap};
+  return {name,      kStripLayout, streams,  matmul<kFetch>, quantize, rms_norm, layer_norm, rope,   store_kv,
+          attention, join_spans,   silu_mul, gelu_mul,       gelu,     add,      scale,      softcap};
 }
 
 }  // namespace

@@ -109,8 +109,15 @@ struct BlockDots {
     }
   }
 
-  /// The high digits of token t; `codes` are those of its high_group.
+  /// Whether the high digits are multiplied as the low ones are, by codes that are 8 times as large.
+  static constexpr bool kAddsEightfold = Sum::kTakesEightfold && !kSplit;
+
+  /// The high digits of token t; `codes` are those of its high_group, or 8 times those (kAddsEightfold).
   [[gnu::always_inline]] void add_high(int t, const Bytes& codes, const BlockInput& x) {
+    if constexpr (kAddsEightfold) {
+      first[t].template add<0>(codes, x.high);
+      return;
+    }
     const I32 dot = high_dot(codes, x.high);
     if constexpr (kSplit) {
       const I32 in_first = dot & set1(int32_t{x.high_group < 4 ? -1 : 0});
@@ -187,6 +194,9 @@ struct PackedBlock {
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const {
     return block_codes<kFormat>(group(g) + place.planes, k);
   }
+  [[nodiscard]] [[gnu::always_inline]] Bytes eightfold(int g, int k) const {
+    return eight_times(codes(g, k));
+  }
   [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const {
     return block_scales<kFormat>(group(g) + place.halves, group(g) + place.subs);
   }
@@ -215,22 +225,43 @@ template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGr
   constexpr int kHigh = kGroup - (4 - kTokens);  // the last one's after half of the block
   static_assert(kTokens <= 4);
   if constexpr (kHigh >= 0 && kHigh < kTokens) {
-    for (int g = 0; g < kGroups; ++g) dots[g].add_high(kHigh, w.codes(g, x[kHigh].high_group), x[kHigh]);
+    for (int g = 0; g < kGroups; ++g) {
+      if constexpr (BlockDots<kFormat, kTokens>::kAddsEightfold) {
+        dots[g].add_high(kHigh, w.eightfold(g, x[kHigh].high_group), x[kHigh]);
+      } else {
+        dots[g].add_high(kHigh, w.codes(g, x[kHigh].high_group), x[kHigh]);
+      }
+    }
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
 }
 
-/// A token's place in its strip: a block's one value of it is at first + block * width, its integers are at
-/// 32 times the block's first and 4 times its own.
-struct StripPlace {
-  int64_t strip;  // the first block of the strip
-  int token;      // of the strip
-  int width;
+/// A token's place in its strip.
+class StripPlace {
+ public:
+  /// Of the strip of `width` tokens that begins with the batch's `strip`: its token `token`.
+  StripPlace(int strip, int token, int width, int n_blocks)
+      : width_(width),
+        token_(token),
+        one_(int64_t{strip} * n_blocks),
+        digits_(strip * strip_row_bytes(kStripLayout, n_blocks * kBlockValues)) {}
 
-  [[nodiscard]] int64_t one(int block) const { return strip + int64_t{block} * width + token; }
+  /// Where a block's one value of it is.
+  [[nodiscard]] int64_t one(int block) const { return one_ + int64_t{block} * width_ + token_; }
+  /// Where a block's low digits begin.
   [[nodiscard]] int64_t values(int block) const {
-    return (strip + int64_t{block} * width) * kBlockValues + token * 4;
+    if (kStripLayout == StripLayout::kTiles && width_ == kStripTokens) {
+      return digits_ + (int64_t{block} * width_ + token_) * strip_row_bytes(kStripLayout, kBlockValues);
+    }
+    return digits_ + int64_t{block} * width_ * kBlockValues + token_ * 4;
   }
+  [[nodiscard]] int width() const { return width_; }
+
+ private:
+  int width_;
+  int token_;
+  int64_t one_;  // the strip's first
+  int64_t digits_;
 };
 
 /// That of the `nth` token from a place on.

@@ -81,13 +81,12 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
   add_block<kFormat, kStrip, kTokens, kGroups>(w, inputs, acc);
 }
 
-/// kTokens tokens of the strip of kStrip whose first block is `strip`, from its token `first` on. `token` is
-/// that of the batch.
+/// kTokens tokens of the strip of kStrip that begins with the batch's `strip`, from its token `first` on.
 template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
-void quantized_tile(const Product& p, const TileGroups& groups, int64_t strip, int first, int token) {
+void quantized_tile(const Product& p, const TileGroups& groups, int strip, int first) {
   static_assert(kTokens > 1 || kStrip == 1);
   const int n_blocks = p.w.n_cols / kBlockValues;
-  const StripPlace place{strip, first, kStrip};
+  const StripPlace place(strip, first, kStrip, n_blocks);
   F32 acc[kGroups * kTokens];
   for (F32& a : acc) a = set1(0.0F);
   for (int i = 0; i < n_blocks; ++i) {
@@ -95,7 +94,7 @@ void quantized_tile(const Product& p, const TileGroups& groups, int64_t strip, i
     add_tokens<kFormat, kGroups, kTokens, kStrip>(p, groups, block, place, acc);
   }
   for (int g = 0; g < kGroups; ++g) {
-    for (int t = 0; t < kTokens; ++t) p.store(groups[g], token + t, acc[g * kTokens + t]);
+    for (int t = 0; t < kTokens; ++t) p.store(groups[g], strip + first + t, acc[g * kTokens + t]);
   }
 }
 
@@ -125,10 +124,9 @@ template <PackedFormat kFormat, int kStrip>
 void multiply_quantized(const Product& p, const Groups& groups, int token) {
   constexpr int kTokens = kStrip < kDotTokens ? kStrip : kDotTokens;
   for (; token + kStrip <= p.x.n_tokens; token += kStrip) {
-    const int64_t strip = int64_t{token} * (p.w.n_cols / kBlockValues);
     for (int first = 0; first < kStrip; first += kTokens) {
       for_group_tiles<kTokens, kDotGroups>(groups, [&](auto count, const TileGroups& tile) {
-        quantized_tile<kFormat, count, kTokens, kStrip>(p, tile, strip, first, token + first);
+        quantized_tile<kFormat, count, kTokens, kStrip>(p, tile, token, first);
       });
     }
   }
@@ -195,11 +193,9 @@ void multiply(const Product& p, const Groups& groups) {
     multiply_floats<kFormat>(p, groups);
   } else {
     int token = 0;
-    if constexpr (kHasStrips) {
-      token = p.x.n_tokens / kStripTokens * kStripTokens;
-      multiply_strips<kFormat>(p, groups, token);
-    }
-    multiply_quantized<kFormat, kHasStrips ? kStripTokens / 2 : kStripTokens>(p, groups, token);
+    if constexpr (kStripLayout == StripLayout::kTiles) token = multiply_tiles<kFormat>(p, groups);
+    if constexpr (kHasStrips) token = multiply_strips<kFormat>(p, groups, token);
+    multiply_quantized<kFormat, kHasStrips ? 4 : 8>(p, groups, token);
   }
 }
 

@@ -40,10 +40,32 @@ struct TwoLargest {
   __builtin_memcpy(to, &four, sizeof(four));
 }
 
-/// Each byte's last kHighBits bits as an integer in [-64, 63].
+/// Each byte's last kHighBits bits as an integer in [-4, 3].
 [[gnu::always_inline]] inline uint32_t low_digits(uint32_t four) {
-  static_assert(kHighBits == 7);
-  return (four & 0x7F7F7F7FU) | (four & 0x40404040U) << 1;
+  static_assert(kHighBits == 3);
+  return (four & 0x03030303U) | (four & 0x04040404U) * 0x3F;  // 4 * 0x3F: the six bits above them
+}
+
+/// The digits of a block, where the level wants them: `low` has those of all columns, `high` the four of
+/// k-group `group`.
+[[gnu::always_inline]] inline void store_digits(const int8_t* low, uint32_t high, int group,
+                                                const QuantizedRows& out, int block,
+                                                const StripPlace& place) {
+  const bool is_whole = place.width() == kStripTokens;
+  int8_t* to = out.low + place.values(block);
+  store_four(out.high + 4 * place.one(block), high);
+  if (kStripLayout == StripLayout::kTiles && is_whole) {
+    constexpr int kHalf = kBlockValues / 2;
+    for (int half = 0; half < 2; ++half) {
+      __builtin_memcpy(to + 2 * half * kHalf, low + half * kHalf, kHalf);
+      __builtin_memset(to + (2 * half + 1) * kHalf, 0, kHalf);
+    }
+    store_four(to + kHalf + group / 4 * kHalf + 4 * group, high);
+    return;
+  }
+  const uint32_t bias = kStripLayout == StripLayout::kBiasedFours && is_whole ? 0x80808080U : 0;
+  const int64_t step = int64_t{4} * place.width();
+  for (int k = 0; k < kBlockValues / 4; ++k) store_four(to + step * k, load_four(low, k) ^ bias);
 }
 
 /// The scale of a block, and which k-group has high digits: on its own, for quantize_block waits for it.
@@ -66,10 +88,10 @@ struct TwoLargest {
   const I32 q0 = round_to_integer(load(x) * inverse, most);
   const I32 q1 = round_to_integer(load(x + kLanes) * inverse, most);
 
-  alignas(64) int8_t bytes[kBlockValues];  // the last 8 bits of each
+  alignas(64) int8_t low[kBlockValues];  // the last 8 bits of each
   alignas(64) int8_t high[kBlockValues];
-  store_bytes(bytes, q0);
-  store_bytes(bytes + kLanes, q1);
+  store_bytes(low, q0);
+  store_bytes(low + kLanes, q1);
   const I32 half = set1(int32_t{1 << (kHighBits - 1)});
   store_bytes(high, shift_right<kHighBits>(q0 + half));
   store_bytes(high + kLanes, shift_right<kHighBits>(q1 + half));
@@ -77,21 +99,16 @@ struct TwoLargest {
   const int32_t first = sum(q0);
   out.firsts[one] = first;
   out.sums[one] = first + sum(q1);
-  const int64_t step = int64_t{4} * place.width;
-  const uint32_t bias = place.width == kStripTokens ? kStripBias * 0x01010101U : 0;
-  int8_t* low = out.low + place.values(block);
-  int8_t* high_four = out.high + 4 * one;
-  for (int k = 0; k < kBlockValues / 4; ++k) store_four(low + step * k, load_four(bytes, k) ^ bias);
-  store_four(low + step * group, low_digits(load_four(bytes, group)) ^ bias);
-  store_four(high_four, load_four(high, group));
+  store_four(low + int64_t{4} * group, low_digits(load_four(low, group)));
+  store_digits(low, load_four(high, group), group, out, block, place);
 }
 
 inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {
   const int n_blocks = n_cols / kBlockValues;
   for (int strip = 0; strip < n_tokens;) {
-    const int width = strip_width(n_tokens - strip);
+    const int width = strip_width(kStripLayout, n_tokens - strip);
     for (int t = 0; t < width; ++t) {
-      const StripPlace place{int64_t{strip} * n_blocks, t, width};
+      const StripPlace place(strip, t, width, n_blocks);
       const float* row = x + int64_t{strip + t} * n_cols;
       for (int b = 0; b < n_blocks; ++b) scale_block(row + int64_t{b} * kBlockValues, out, place.one(b));
       for (int b = 0; b < n_blocks; ++b) quantize_block(row + int64_t{b} * kBlockValues, out, b, place);

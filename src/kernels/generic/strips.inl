@@ -1,7 +1,8 @@
-// Products of whole strips. The sums of many tokens stay in the first cache, so that a block is unpacked once
+// Products of strips of 8. The sums of many tokens stay in the first cache, so that a block is unpacked once
 // for all of them. Included inside the namespace of a level, after the other kernels.
 
 constexpr int kTogether = 64;  // tokens whose sums stay in the first cache
+constexpr int kEight = 8;
 
 /// A block of the groups of a tile, unpacked.
 template <PackedFormat kFormat, int kGroups>
@@ -11,7 +12,10 @@ class UnpackedBlock {
 
   template <int kGroup = 0>
   [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed) {
-    for (int g = 0; g < kGroups; ++g) codes_[kGroup][g] = packed.template codes<kGroup>(g);
+    for (int g = 0; g < kGroups; ++g) {
+      codes_[kGroup][g] = packed.template codes<kGroup>(g);
+      if constexpr (kHasEightfold) eightfold_[kGroup][g] = eight_times(codes_[kGroup][g]);
+    }
     if constexpr (kGroup + 1 < kBlockValues / 4) {
       unpack<kGroup + 1>(packed);
     } else {
@@ -24,10 +28,14 @@ class UnpackedBlock {
     return codes_[kGroup][g];
   }
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const { return codes_[k][g]; }
+  [[nodiscard]] [[gnu::always_inline]] Bytes eightfold(int g, int k) const { return eightfold_[k][g]; }
   [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const { return scales_[g]; }
 
  private:
+  static constexpr bool kHasEightfold = BlockDots<kFormat, 1>::kAddsEightfold;
+
   Bytes codes_[kBlockValues / 4][kGroups];
+  Bytes eightfold_[kHasEightfold ? kBlockValues / 4 : 1][kGroups];
   BlockScales scales_[kGroups];
 };
 
@@ -42,12 +50,12 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
   for (int block = 0; block < n_blocks; ++block) {
     fetch_ahead<kGroups>(p, groups.first, block);
     w.unpack(packed_block<kFormat>(p, groups, block));
-    for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
-      const StripPlace place{int64_t{token + strip} * n_blocks, 0, kStripTokens};
-      for (int first = 0; first < kStripTokens; first += kStripTileTokens) {
+    for (int strip = 0; strip < n_tokens; strip += kEight) {
+      const StripPlace place(token + strip, 0, kEight, n_blocks);
+      for (int first = 0; first < kEight; first += kStripTileTokens) {
         BlockInput inputs[kStripTileTokens];
         for (int t = 0; t < kStripTileTokens; ++t) inputs[t] = block_input(x, place, block, first + t);
-        add_block<kFormat, kStripTokens, kTogether, kGroups>(w, inputs, acc + strip + first);
+        add_block<kFormat, kEight, kTogether, kGroups>(w, inputs, acc + strip + first);
       }
     }
   }
@@ -56,12 +64,14 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
   }
 }
 
-/// The first n_tokens tokens, whole strips.
+/// The strips of 8 from `token` on. Returns where they end.
 template <PackedFormat kFormat>
-void multiply_strips(const Product& p, const Groups& groups, int n_tokens) {
-  for (int token = 0; token < n_tokens; token += kTogether) {
-    const int n = std::min(kTogether, n_tokens - token);
-    for_group_tiles<kStripTokens, kStripGroups>(
+int multiply_strips(const Product& p, const Groups& groups, int token) {
+  const int end = token + (p.x.n_tokens - token) / kEight * kEight;
+  for (; token < end; token = std::min(token + kTogether, end)) {
+    const int n = std::min(kTogether, end - token);
+    for_group_tiles<kEight, kStripGroups>(
         groups, [&](auto count, const TileGroups& tile) { strips_tile<kFormat, count>(p, tile, token, n); });
   }
+  return end;
 }

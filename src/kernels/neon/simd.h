@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/packed.h"
+#include "kernels/table.h"
 
 namespace pellucid::kernels::neon {
 namespace {
@@ -25,8 +25,9 @@ constexpr uint8_t kStreams = 1;     // runs of groups that a product of one toke
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
 constexpr int kStripGroups = 1;     // groups and tokens of a tile of whole strips
 constexpr int kStripTileTokens = kDotTokens;
-constexpr bool kHasStrips = true;   // whether the level multiplies whole strips itself, in strips.inl
-constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
+constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
+constexpr StripLayout kStripLayout = StripLayout::kFours;
+constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 4 ? 2 : 1; }  // of a tile
 
@@ -226,6 +227,9 @@ inline Bytes merge(Bytes low, Bytes high) {
     return vorrq_u8(low.v[i], vandq_u8(shifted<kFrom - kTo>(high.v[i]), vdupq_n_u8(kMask << kTo)));
   });
 }
+inline Bytes eight_times(Bytes codes) {
+  return each<Bytes>([&](int i) { return vshlq_n_u8(codes.v[i], 3); });
+}
 inline Bytes lookup(const uint8_t* table, Bytes index) {
   return each<Bytes>([&](int i) { return vqtbl1q_u8(vld1q_u8(table), index.v[i]); });
 }
@@ -246,6 +250,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = kBits == 8;
+  static constexpr bool kTakesEightfold = kBits <= 4;  // they are signed
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }
@@ -266,6 +271,7 @@ template <int kBits, int kOffset>
 class Dot {
  public:
   static constexpr bool kIncludesOffset = kBits == 8;
+  static constexpr bool kTakesEightfold = false;
   static_assert(kBits <= 6 || kOffset == 128);
 
   [[gnu::always_inline]] void start(I32 total) { total_ = total; }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/packed.h"
+#include "kernels/table.h"
 
 namespace pellucid::kernels::scalar {
 namespace {
@@ -19,8 +19,9 @@ constexpr int kFloatTokens = 1;
 constexpr uint8_t kStreams = 1;     // runs of groups that a product of one token reads in turns
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
 constexpr bool kHasStrips = false;  // whether the level multiplies whole strips itself, in strips.inl
-constexpr uint8_t kStripBias = 0;   // of the integers of whole strips
-constexpr int kAttentionHeads = 1;  // heads that share loaded keys and values
+constexpr StripLayout kStripLayout = StripLayout::kFours;
+constexpr int kStripTokens = whole_strip(kStripLayout);
+constexpr int kAttentionHeads = 1;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 1; }  // of a tile
 
 struct F32 {
@@ -232,6 +233,10 @@ inline Bytes merge(Bytes low, Bytes high) {  // per byte: low | (high >> kFrom &
   for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(low.v[i] | (high.v[i] >> kFrom & kMask) << kTo);
   return r;
 }
+inline Bytes eight_times(Bytes codes) {  // of at most 5 bits
+  for (uint8_t& byte : codes.v) byte = static_cast<uint8_t>(byte << 3);
+  return codes;
+}
 inline Bytes lookup(const uint8_t* table, Bytes index) {  // index < 16
   Bytes r;
   for (int i = 0; i < 64; ++i) r.v[i] = table[index.v[i] & 15];
@@ -242,7 +247,8 @@ inline Bytes lookup(const uint8_t* table, Bytes index) {  // index < 16
 template <int kBits, int kOffset>
 class Dot {
  public:
-  static constexpr bool kIncludesOffset = true;  // else the caller starts from -kOffset * sum of x
+  static constexpr bool kIncludesOffset = true;   // else the caller starts from -kOffset * sum of x
+  static constexpr bool kTakesEightfold = false;  // whether add() takes codes times 8: those of few bits
   void start(I32 total) { total_ = total; }
   void add(I32 part) { total_ = total_ + part; }
   template <int kGroup>

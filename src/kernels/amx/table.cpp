@@ -1,0 +1,20 @@
+// The AVX-512 level once more, for processors that multiply tiles of bytes: Sapphire Rapids and later.
+#include "kernels/table.h"
+
+#include <array>
+
+#include "kernels/avx512/simd.h"
+#include "kernels/format.h"
+
+namespace pellucid::kernels::amx {
+using namespace avx512;
+#include "kernels/generic/all.inl"
+namespace {
+// clang-format off
+#include "kernels/generic/strips.inl"
+#include "kernels/amx/tiles.inl"  // uses some of what stands above it
+// clang-format on
+}  // namespace
+extern const KernelTable kTable;
+constinit const KernelTable kTable = make_table<FetchAhead::kInStream>("amx");
+}  // namespace pellucid::kernels::amx
