@@ -272,7 +272,7 @@ void tiles_of_groups(const Product& p, const TileGroups& groups, int token, int 
   const QuantizedRows x = p.x.quantized;
   const int n_blocks = p.w.n_cols / kBlockValues;
   const int n_steps = n_blocks * n_strips;
-  const int lead = kAhead && n_strips == 1 ? 2 : 1;  // blocks by which codes are unpacked ahead
+  const int lead = n_strips == 1 ? 2 : 1;  // blocks by which codes are unpacked ahead
   alignas(64) F32 acc[kGroups * kTogether];
   for (int g = 0; g < kGroups; ++g) std::fill_n(acc + g * kTogether, n_strips * kStripTokens, set1(0.0F));
   Codes codes[2];                      // of every other block
