@@ -18,8 +18,8 @@ constexpr bool bit(uint64_t word, int position) { return (word >> position & 1) 
 constexpr int kAmxTile = 24;  // of leaf 7 edx
 constexpr int kAmxInt8 = 25;
 
-/// Whether the system saves tiles for this process: it does once asked (Linux 5.16,
-/// Documentation/arch/x86/xstate.rst).
+/// Whether the system saves tiles for this process: it does once asked, and signal frames grow by 8 KiB
+/// (Linux 5.16, Documentation/arch/x86/xstate.rst).
 [[maybe_unused]] bool ask_for_tiles() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr int kAsk = 0x1023;   // ARCH_REQ_XCOMP_PERM

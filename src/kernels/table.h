@@ -44,7 +44,7 @@ constexpr int64_t strip_row_bytes(StripLayout layout, int n_cols) {
 /// block. A product is exact in integers within a block. n_cols is a multiple of 32. A block that holds NaN
 /// or infinity gets a scale that is not finite, so the product is not finite either.
 struct QuantizedRows {
-  int8_t* low;           // [n_tokens, n_cols] in strips; whole strips: StripLayout
+  int8_t* low;           // [n_tokens, n_cols] in strips, strip_row_bytes a token; whole strips: StripLayout
   int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them
   uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is
   int32_t* sums;         // the same: the sum of the block's q

@@ -182,11 +182,12 @@ TEST(Levels, Matmul) {
   Rng rng(8);
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
-      for (const int n_cols : {256, 768}) {
-        const int n_rows = 85;
+      for (const int n_cols : {32, 96, 256, 768}) {
+        if (n_cols % static_cast<int>(row.block_values) != 0) continue;
+        const int n_rows = 85 - n_cols % 64;  // an odd and an even number of groups
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
-        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43}) {
+        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43, 80}) {
           const size_t n = static_cast<size_t>(n_tokens) * n_cols;
           const std::vector<float> values = kind == Weights::kPlain          ? spiky_floats(n, rng)
                                             : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)

@@ -124,10 +124,15 @@ inline std::vector<float> wild_floats(size_t n, Rng& rng) {
   return values;
 }
 
-/// Blocks of 32 that are quantised to 127 or -127 throughout.
+/// Blocks of 32 that are quantised to 127 or -127 throughout, but for one k-group in most of them, which is
+/// to 1016 or -1016.
 inline std::vector<float> extreme_floats(size_t n, Rng& rng) {
   std::vector<float> values(n);
-  for (size_t i = 0; i < n; ++i) values[i] = i % 32 == 0 ? (rng() % 2 != 0 ? 1.0F : -1.0F) : values[i - 1];
+  for (size_t block = 0; block < n / 32; ++block) {
+    const float one = rng() % 2 != 0 ? 1.0F : -1.0F;
+    const size_t largest = rng() % 10;
+    for (size_t i = 0; i < 32; ++i) values[32 * block + i] = i / 4 == largest ? 8 * one : one;
+  }
   return values;
 }
 

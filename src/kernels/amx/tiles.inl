@@ -187,7 +187,8 @@ template <PackedFormat kFormat>
   const F32 whole = to_float_by_adding(set1(sum));
   if constexpr (!TileFormat<kFormat>::kSplit) return whole;
   const F32 of_first = to_float_by_adding(set1(first));
-  return fma(of_first, to_float(scales.minimum0), (whole - of_first) * to_float(scales.minimum1));
+  const F32 of_second = fma(whole - of_first, to_float(scales.minimum1), set1(0.0F));  // 0 has no sign
+  return fma(of_first, to_float(scales.minimum0), of_second);
 }
 
 /// A strip in a block.
@@ -240,8 +241,8 @@ template <typename Add>
 
 /// Multiplies the digits in their register with the codes of kParts parts, from kPart on; stores sums; and in
 /// between calls add(quarter) for the second and third quarter of a step. kAhead: the sums of all parts have
-/// registers. Those stored are of the step before the one that is multiplied (of none before the first; none
-/// after the last one is stored).
+/// registers. Those stored are then of the step before the one that is multiplied. What is stored before the
+/// first and multiplied after the last one nobody reads.
 template <PackedFormat kFormat, bool kAhead, int kPart = 0, int kParts, typename Add>
 [[gnu::always_inline]] inline void multiply_parts(TileSums<kParts>& sums, const Add& add) {
   constexpr int kSumTiles = kAhead ? kParts : kParts <= 4 ? 2 : 1;
@@ -263,8 +264,8 @@ template <PackedFormat kFormat, bool kAhead, int kPart = 0, int kParts, typename
 }
 
 /// n_strips strips from `token` on, at most kTogether tokens. While tiles are multiplied, vectors take the
-/// sums of the step before. With the first step of a block the next one is unpacked: a tile waits long for
-/// what was just stored.
+/// sums of the step before. After the first step of a block the next one is unpacked, or the one after it: a
+/// tile waits long for what was just stored.
 template <PackedFormat kFormat, int kGroups>
 void tiles_of_groups(const Product& p, const TileGroups& groups, int token, int n_strips) {
   using Codes = TileCodes<kFormat, kGroups>;

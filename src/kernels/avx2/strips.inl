@@ -225,7 +225,8 @@ template <PackedFormat kFormat, int kGroups>
         __m256 sum_x = broadcast(x[t].sum);
         if constexpr (Format::kSplit) {  // whole numbers that float32 holds
           sum_x = _mm256_fmadd_ps(broadcast(x[t].first), w.sub_minimums[0][r],
-                                  _mm256_mul_ps(broadcast(x[t].sum - x[t].first), w.sub_minimums[1][r]));
+                                  _mm256_fmadd_ps(broadcast(x[t].sum - x[t].first), w.sub_minimums[1][r],
+                                                  _mm256_setzero_ps()));  // 0 has no sign
         }
         const __m256 minimum = _mm256_mul_ps(w.minimums[r], sum_x);
         sum = _mm256_fmadd_ps(scale_x, _mm256_fmadd_ps(w.scales[r], _mm256_cvtepi32_ps(dot), minimum), sum);
@@ -271,7 +272,7 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
 template <PackedFormat kFormat>
 int multiply_strips(const Product& p, const Groups& groups, int token) {
   const int end = token + (p.x.n_tokens - token) / kStripTokens * kStripTokens;
-  for (; token < end; token = std::min(token + kTogether, end)) {
+  for (; token < end; token += kTogether) {
     const int n = std::min(kTogether, end - token);
     for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
       strips_tile<kFormat, count>(p, tile.first, token, n);

@@ -21,7 +21,7 @@ constexpr size_t kStreamAhead = 2048;  // bytes further on in each that it asks 
 constexpr int kStripGroups = 2;        // groups and tokens of a tile of whole strips
 constexpr int kStripTileTokens = 4;
 constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
-#ifdef __AMX_INT8__
+#ifdef PELLUCID_TILES
 constexpr StripLayout kStripLayout = StripLayout::kTiles;
 #else
 constexpr StripLayout kStripLayout = StripLayout::kFours;

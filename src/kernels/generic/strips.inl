@@ -68,7 +68,7 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
 template <PackedFormat kFormat>
 int multiply_strips(const Product& p, const Groups& groups, int token) {
   const int end = token + (p.x.n_tokens - token) / kEight * kEight;
-  for (; token < end; token = std::min(token + kTogether, end)) {
+  for (; token < end; token += kTogether) {
     const int n = std::min(kTogether, end - token);
     for_group_tiles<kEight, kStripGroups>(
         groups, [&](auto count, const TileGroups& tile) { strips_tile<kFormat, count>(p, tile, token, n); });
