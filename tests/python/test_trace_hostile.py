@@ -39,7 +39,7 @@ BAD = {
     "another file": (lambda text: b'{"a": 1}\n' + text, "line 1: record is missing"),
     "no header": (lambda text: text.split(b"\n", 1)[1], "line 1: a trace begins with a header"),
     "two headers": (lambda text: text.split(b"\n")[0] + b"\n" + text, "line 2: there is a header before"),
-    "cut": (lambda text: text[: text.index('":', len(text) // 2) + 2], "no JSON: incomplete JSON"),  # after a name
+    "cut": (lambda text: text[: text.index(b'":', len(text) // 2) + 2], "no JSON: incomplete JSON"),  # after a name
     "a step left out": (lambda text: b"\n".join(text.split(b"\n")[:3] + text.split(b"\n")[4:]), "line 4: step is 3"),
     "a step twice": (lambda text: text.replace(b'"step":2,', b'"step":1,'), "line 4: step is 1"),
     "a newer format": (lambda text: re.sub(rb'"version":"1[.]\d+"', b'"version":"9.0"', text, count=1), "line 1: version"),
