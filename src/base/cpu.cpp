@@ -20,7 +20,7 @@ constexpr int kAmxInt8 = 25;
 
 /// Whether the system saves tiles for this process: it does once asked, and signal frames grow by 8 KiB
 /// (Linux 5.16, Documentation/arch/x86/xstate.rst).
-[[maybe_unused]] bool ask_for_tiles() {
+bool ask_for_tiles() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr int kAsk = 0x1023;   // ARCH_REQ_XCOMP_PERM
   constexpr int kTileData = 18;  // XFEATURE_XTILEDATA

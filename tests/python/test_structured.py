@@ -52,13 +52,15 @@ def test_json_is_valid(name, tmp_path):
     file = tmp_path / "schema.json"
     file.write_text(json.dumps(SCHEMAS[name]))
     ended = 0
-    for seed in range(4):
+    for seed in range(20):
+        if seed >= 4 and ended >= 2:  # most trees go on growing
+            break
         result = generated("JSON: ", "--json-schema", f"@{file}", "--seed", seed, *(HOT if seed % 2 else []))
         if result["finish_reason"] == "length":  # a text that was cut
             continue
         ended += 1
         jsonschema.Draft202012Validator(SCHEMAS[name]).validate(json.loads(result["text"]))
-    assert ended >= (1 if name == "tree" else 2)  # most trees go on growing
+    assert ended >= 2
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

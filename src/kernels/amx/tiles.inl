@@ -255,10 +255,8 @@ template <PackedFormat kFormat, bool kAhead, int kPart = 0, int kParts, typename
   if constexpr (kIsPart) multiply_tile<1 + kPart % kSumTiles, 0, 7 - kPart, TileFormat<kFormat>::kSigned>();
   if constexpr (kSumTiles != 1 && !kAhead) store();
   if constexpr (kIsPart) {
-    constexpr int kDone = kPart * 2 / kParts;
-    constexpr int kNext = (kPart + 1) * 2 / kParts;
-    if constexpr (kDone < 1 && kNext >= 1) add(std::integral_constant<int, 1>());
-    if constexpr (kNext == 2) add(std::integral_constant<int, 2>());
+    if constexpr (kPart == (kParts - 1) / 2) add(std::integral_constant<int, 1>());
+    if constexpr (kPart == kParts - 1) add(std::integral_constant<int, 2>());
     multiply_parts<kFormat, kAhead, kPart + 1>(sums, add);
   }
 }

@@ -27,7 +27,6 @@ constexpr StripLayout kStripLayout = StripLayout::kFours;
 #else
 constexpr StripLayout kStripLayout = StripLayout::kBiasedFours;
 #endif
-constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
 

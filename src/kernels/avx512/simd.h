@@ -26,7 +26,6 @@ constexpr StripLayout kStripLayout = StripLayout::kTiles;
 #else
 constexpr StripLayout kStripLayout = StripLayout::kFours;
 #endif
-constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 4;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 4; }  // of a tile
 

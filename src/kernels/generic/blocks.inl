@@ -194,8 +194,10 @@ struct PackedBlock {
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const {
     return block_codes<kFormat>(group(g) + place.planes, k);
   }
-  [[nodiscard]] [[gnu::always_inline]] Bytes eightfold(int g, int k) const {
-    return eight_times(codes(g, k));
+  /// What the high digits of k-group k are multiplied by (BlockDots::add_high).
+  [[nodiscard]] [[gnu::always_inline]] Bytes high_codes(int g, int k) const {
+    if constexpr (BlockDots<kFormat, 1>::kAddsEightfold) return eight_times(codes(g, k));
+    return codes(g, k);
   }
   [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const {
     return block_scales<kFormat>(group(g) + place.halves, group(g) + place.subs);
@@ -226,15 +228,13 @@ template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGr
   static_assert(kTokens <= 4);
   if constexpr (kHigh >= 0 && kHigh < kTokens) {
     for (int g = 0; g < kGroups; ++g) {
-      if constexpr (BlockDots<kFormat, kTokens>::kAddsEightfold) {
-        dots[g].add_high(kHigh, w.eightfold(g, x[kHigh].high_group), x[kHigh]);
-      } else {
-        dots[g].add_high(kHigh, w.codes(g, x[kHigh].high_group), x[kHigh]);
-      }
+      dots[g].add_high(kHigh, w.high_codes(g, x[kHigh].high_group), x[kHigh]);
     }
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
 }
+
+constexpr int kStripTokens = whole_strip(kStripLayout);
 
 /// A token's place in its strip.
 class StripPlace {

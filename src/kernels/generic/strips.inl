@@ -27,8 +27,10 @@ class UnpackedBlock {
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g) const {
     return codes_[kGroup][g];
   }
-  [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const { return codes_[k][g]; }
-  [[nodiscard]] [[gnu::always_inline]] Bytes eightfold(int g, int k) const { return eightfold_[k][g]; }
+  [[nodiscard]] [[gnu::always_inline]] Bytes high_codes(int g, int k) const {
+    if constexpr (kHasEightfold) return eightfold_[k][g];
+    return codes_[k][g];
+  }
   [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const { return scales_[g]; }
 
  private:

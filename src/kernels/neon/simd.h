@@ -27,7 +27,6 @@ constexpr int kStripGroups = 1;     // groups and tokens of a tile of whole stri
 constexpr int kStripTileTokens = kDotTokens;
 constexpr bool kHasStrips = true;  // whether the level multiplies whole strips itself, in strips.inl
 constexpr StripLayout kStripLayout = StripLayout::kFours;
-constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 4 ? 2 : 1; }  // of a tile
 

@@ -20,7 +20,6 @@ constexpr uint8_t kStreams = 1;     // runs of groups that a product of one toke
 constexpr size_t kStreamAhead = 0;  // bytes further on in each that it asks for; 0: none
 constexpr bool kHasStrips = false;  // whether the level multiplies whole strips itself, in strips.inl
 constexpr StripLayout kStripLayout = StripLayout::kFours;
-constexpr int kStripTokens = whole_strip(kStripLayout);
 constexpr int kAttentionHeads = 1;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 1; }  // of a tile
 
