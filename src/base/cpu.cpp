@@ -16,7 +16,7 @@ namespace {
 constexpr bool bit(uint64_t word, int position) { return (word >> position & 1) != 0; }
 
 constexpr int kAmxTile = 24;  // of leaf 7 edx
-constexpr int kAmxInt8 = 25;
+constexpr int kAmxBf16 = 22;
 
 /// Whether the system saves tiles for this process: it does once asked, and signal frames grow by 8 KiB
 /// (Linux 5.16, Documentation/arch/x86/xstate.rst).
@@ -53,7 +53,7 @@ CpuRegisters read_registers() {
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     registers.xcr0 = uint64_t{high} << 32 | low;
   }
-  registers.tiles_granted = bit(registers.leaf7_edx, kAmxInt8) && ask_for_tiles();
+  registers.tiles_granted = bit(registers.leaf7_edx, kAmxBf16) && ask_for_tiles();
 #elif defined(__aarch64__) && defined(__linux__)
   registers.hwcap = getauxval(AT_HWCAP);
 #endif
@@ -77,7 +77,7 @@ CpuFeatures decode(const CpuRegisters& r) {
       bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
   const bool vnni = bit(r.leaf7_ecx, 11);
   features.avx512 = features.avx2 && f_dq_bw_vl && vnni && (r.xcr0 & kZmmState) == kZmmState;
-  features.amx = features.avx512 && bit(r.leaf7_edx, kAmxTile) && bit(r.leaf7_edx, kAmxInt8) &&
+  features.amx = features.avx512 && bit(r.leaf7_edx, kAmxTile) && bit(r.leaf7_edx, kAmxBf16) &&
                  (r.xcr0 & kTileState) == kTileState && r.tiles_granted;
   features.dotprod = bit(r.hwcap, 20);  // HWCAP_ASIMDDP
   return features;

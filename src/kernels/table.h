@@ -17,7 +17,8 @@ namespace pellucid::kernels {
 enum class StripLayout : uint8_t {
   kFours,        // as those of narrower ones
   kBiasedFours,  // the low ones plus 128, unsigned: the same as their bits ^ 128
-  kTiles,  // [16][64] of a block: of each 16 columns the low ones, then the high ones, 0 where there are none
+  kTiles,  // no digits but the integers: bfloat16[16][32] of a block, of each four columns the middle two
+           // swapped; and sums as the bits of float32
 };
 
 /// Quantised activations lie in strips: as many tokens together as a whole strip has while there are as many,
@@ -40,9 +41,10 @@ constexpr int64_t strip_row_bytes(StripLayout layout, int n_cols) {
 /// rounded to nearest even. A few large values would make the scale of a block too coarse for all others. So
 /// the k-group (four columns side by side, format.h) with the largest |x| of the block, the first one of
 /// equals, has a second digit: q = low + 8 high there, low within [-4, 3], and q = low within [-127, 127]
-/// elsewhere. The scale is max|x| / 127 over the other seven, and at least max|x| / 127 / 8 of the whole
-/// block. A product is exact in integers within a block. n_cols is a multiple of 32. A block that holds NaN
-/// or infinity gets a scale that is not finite, so the product is not finite either.
+/// elsewhere. From 256 on q has 8 significant bits, so it is a bfloat16. The scale is max|x| / 127 over the
+/// other seven, and at least max|x| / 127 / 8 of the whole block. A product is exact in integers within a
+/// block. n_cols is a multiple of 32. A block that holds NaN or infinity gets a scale that is not finite, so
+/// the product is not finite either.
 struct QuantizedRows {
   int8_t* low;           // [n_tokens, n_cols] in strips, strip_row_bytes a token; whole strips: StripLayout
   int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them

@@ -60,7 +60,7 @@ TEST(Cpu, TilesCountOnlyWhereTheSystemGrantsThem) {
     registers.xcr0 &= ~state;
     EXPECT_FALSE(decode(registers).amx) << state;
   }
-  for (const int bit : {24, 25}) {  // tiles, and their products of bytes
+  for (const int bit : {24, 22}) {  // tiles, and their products of bfloat16
     registers = kGraniteRapids;
     registers.leaf7_edx &= ~(uint32_t{1} << bit);
     EXPECT_FALSE(decode(registers).amx) << bit;

@@ -97,7 +97,10 @@ std::array<int, 32> integers(const QuantizedRows& q, int block) {
   return r;
 }
 
-TEST(Quantize, HalfAStepAtMostAndExactSums) {
+// How far apart integers of 8 significant bits are around q.
+int spacing(int q) { return std::abs(q) < 256 ? 1 : std::abs(q) < 512 ? 2 : 4; }
+
+TEST(Quantize, NearestOfEightBitsAndExactSums) {
   Rng rng(12);
   const int n_cols = 4096;
   std::vector<float> values = random_floats(n_cols, rng, 10.0F);
@@ -118,8 +121,9 @@ TEST(Quantize, HalfAStepAtMostAndExactSums) {
       int most = 0;
       for (int i = 0; i < 32; ++i) {
         if (b != 3) {
-          ASSERT_LE(std::abs(block[i] - step * found[i]), step * 0.5001) << "block " << b;
+          ASSERT_LE(std::abs(block[i] - step * found[i]), step * spacing(found[i]) * 0.5001) << "block " << b;
         }
+        ASSERT_EQ(found[i] % spacing(found[i]), 0) << "block " << b;
         if (i / 4 != largest / 4) most = std::max(most, std::abs(found[i]));
       }
       if (b != 2 && b != 3 && b != 5) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <span>
 #include <string>
@@ -226,25 +227,41 @@ struct StripSpot {
   [[nodiscard]] size_t one(size_t block, size_t n_blocks) const {
     return begin * n_blocks + block * width + token_;
   }
+  /// A sum of the block.
+  [[nodiscard]] int sum(int32_t stored) const {
+    return is_tile() ? static_cast<int>(std::bit_cast<float>(stored)) : stored;
+  }
   /// Column k of it as two digits.
   struct Digits {
     int low;
     int high;
   };
   [[nodiscard]] Digits digits(const QuantizedRows& x, size_t k, size_t n_cols) const {
-    const bool is_whole = static_cast<int>(width) == whole_strip(layout_);
     const int8_t* low = x.low + begin * strip_row_bytes(layout_, static_cast<int>(n_cols));
-    if (layout_ == StripLayout::kTiles && is_whole) {
-      low += (k / 32 * width + token_) * 64 + k % 32 / 16 * 32 + k % 16;
-      return {low[0], low[16]};
+    const size_t at = one(k / 32, n_cols / 32);
+    const bool has_high = k % 32 / 4 == x.high_groups[at];
+    if (is_tile()) {
+      constexpr size_t kSwapped[] = {0, 2, 1, 3};
+      low += 2 * ((k / 32 * width + token_) * 32 + k % 32 / 4 * 4 + kSwapped[k % 4]);
+      const int q = whole_bfloat16(low);
+      return has_high ? Digits{((q + 4) & 7) - 4, (q + 4) >> 3} : Digits{q, 0};
     }
     low += k / 32 * 32 * width + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
-    const int bias = layout_ == StripLayout::kBiasedFours && is_whole ? 128 : 0;
-    const size_t at = one(k / 32, n_cols / 32);
-    return {static_cast<int8_t>(*low ^ bias), k % 32 / 4 == x.high_groups[at] ? x.high[4 * at + k % 4] : 0};
+    const int bias = layout_ == StripLayout::kBiasedFours && is_whole() ? 128 : 0;
+    return {static_cast<int8_t>(*low ^ bias), has_high ? x.high[4 * at + k % 4] : 0};
   }
 
  private:
+  [[nodiscard]] bool is_whole() const { return static_cast<int>(width) == whole_strip(layout_); }
+  [[nodiscard]] bool is_tile() const { return layout_ == StripLayout::kTiles && is_whole(); }
+  static int whole_bfloat16(const int8_t* from) {
+    uint16_t half = 0;
+    std::memcpy(&half, from, sizeof(half));
+    const auto value = std::bit_cast<float>(uint32_t{half} << 16);
+    EXPECT_EQ(value, std::trunc(value));
+    return static_cast<int>(value);
+  }
+
   StripLayout layout_;
   size_t token_ = 0;
 };

@@ -38,6 +38,8 @@ SCHEMAS = {
     },
     "number": {"type": "number", "minimum": -2.5, "exclusiveMaximum": 40, "multipleOf": 0.5},
 }
+# A text that ends well, or the model would let most trees go on growing.
+EXAMPLES = {"tree": '{"label": "a", "child": {"label": "b", "child": null}}\n{"label": "c", "child": null}\n'}
 PATTERNS = [r"\d{4}-(0[1-9]|1[0-2])-[0-3]\d", r"(yes|no)( (yes|no)){2,5}\.", r"[A-Z][a-z]{2,9}, [A-Z]{2}", r"(?i:ab|cd)+x"]
 HOT = ["--temperature", "1.5", "--top-k", "0", "--top-p", "1"]
 
@@ -52,15 +54,14 @@ def test_json_is_valid(name, tmp_path):
     file = tmp_path / "schema.json"
     file.write_text(json.dumps(SCHEMAS[name]))
     ended = 0
-    for seed in range(20):
-        if seed >= 4 and ended >= 2:  # most trees go on growing
-            break
-        result = generated("JSON: ", "--json-schema", f"@{file}", "--seed", seed, *(HOT if seed % 2 else []))
+    for seed in range(6):
+        prompt = EXAMPLES.get(name, "JSON: ")
+        result = generated(prompt, "--json-schema", f"@{file}", "--seed", seed, *(HOT if seed % 2 else []))
         if result["finish_reason"] == "length":  # a text that was cut
             continue
         ended += 1
         jsonschema.Draft202012Validator(SCHEMAS[name]).validate(json.loads(result["text"]))
-    assert ended >= 2
+    assert ended >= 4
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

@@ -1,4 +1,4 @@
-// The AVX-512 level once more, for processors that multiply tiles of bytes: Sapphire Rapids and later.
+// The AVX-512 level once more, for processors that multiply tiles of bfloat16: Sapphire Rapids and later.
 #include "kernels/table.h"
 
 #include <array>
@@ -12,6 +12,7 @@ using namespace avx512;
 namespace {
 // clang-format off
 #include "kernels/generic/strips.inl"
+#include "kernels/amx/codes.inl"
 #include "kernels/amx/tiles.inl"  // uses some of what stands above it
 // clang-format on
 }  // namespace

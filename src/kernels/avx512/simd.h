@@ -72,6 +72,14 @@ inline void store_bytes(int8_t* p, I32 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
+#ifdef PELLUCID_TILES
+/// The bfloat16 that 16 floats are, the middle two of each four swapped.
+inline void store_bfloat16(void* p, F32 a) {
+  const __m512i swapped = _mm512_shuffle_epi32(_mm512_castps_si512(a.v), _MM_PERM_DBCA);
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(swapped, 16)));
+}
+#endif
+
 inline F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -41,8 +41,8 @@ inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::
   uint16_t scales[kLanes];
   for (uint16_t& scale : scales) scale = to_half(block_magnitude(x) / 127.0F);
   const F32 scale = load_half(scales);
-  store_bytes(codes, round_to_integer(load(x) / scale, 127.0F));
-  store_bytes(codes + kLanes, round_to_integer(load(x + kLanes) / scale, 127.0F));
+  store_bytes(codes, nearest_integer(limit(load(x) / scale, 127.0F)));
+  store_bytes(codes + kLanes, nearest_integer(limit(load(x + kLanes) / scale, 127.0F)));
   __builtin_memcpy(half + scale_place(head_dim, block, slot), scales, sizeof(scales[0]));
 }
 

@@ -1,10 +1,21 @@
 // Activations to integers with one scale per block of 32. Included inside the namespace of a level.
 
-/// Rounds `v` to an integer of at most `most`.
-inline I32 round_to_integer(F32 v, float most) {
+/// `v`, but at most `most`; NaN becomes the smallest.
+inline F32 limit(F32 v, float most) { return min(max(v, set1(-most)), set1(most)); }
+
+/// The nearest integer, of magnitudes below 2^22.
+inline I32 nearest_integer(F32 v) {
+  const F32 magic = set1(0x1.8p23F);  // a float whose last bit is worth 1
+  return bits(v + magic) - bits(magic);
+}
+
+/// The nearest integer of at most 8 significant bits, which is a bfloat16. Large ones the way Veltkamp takes
+/// floats apart (Dekker, A floating-point technique for extending the available precision, 1971).
+inline F32 nearest_of_8_bits(F32 v) {
   const F32 magic = set1(0x1.8p23F);
-  const F32 clamped = min(max(v, set1(-most)), set1(most));  // NaN becomes the smallest
-  return bits(clamped + magic) - bits(magic);
+  const F32 whole = (v + magic) - magic;
+  const F32 product = v * set1(0x1p16F + 1);
+  return if_less(absolute(v), set1(256.0F), whole, product - (product - v));
 }
 
 /// The two largest magnitudes of the k-groups of a block (equals count twice), and which k-group has the
@@ -46,23 +57,13 @@ struct TwoLargest {
   return (four & 0x03030303U) | (four & 0x04040404U) * 0x3F;  // 4 * 0x3F: the six bits above them
 }
 
-/// The digits of a block, where the level wants them: `low` has those of all columns, `high` the four of
-/// k-group `group`.
-[[gnu::always_inline]] inline void store_digits(const int8_t* low, uint32_t high, int group,
-                                                const QuantizedRows& out, int block,
-                                                const StripPlace& place) {
+/// The digits of a block, where the level wants them: `low` has those of all columns, `high` the four of the
+/// k-group that has them.
+[[gnu::always_inline]] inline void store_digits(const int8_t* low, uint32_t high, const QuantizedRows& out,
+                                                int block, const StripPlace& place) {
   const bool is_whole = place.width() == kStripTokens;
   int8_t* to = out.low + place.values(block);
   store_four(out.high + 4 * place.one(block), high);
-  if (kStripLayout == StripLayout::kTiles && is_whole) {
-    constexpr int kHalf = kBlockValues / 2;
-    for (int half = 0; half < 2; ++half) {
-      __builtin_memcpy(to + 2 * half * kHalf, low + half * kHalf, kHalf);
-      __builtin_memset(to + (2 * half + 1) * kHalf, 0, kHalf);
-    }
-    store_four(to + kHalf + group / 4 * kHalf + 4 * group, high);
-    return;
-  }
   const uint32_t bias = kStripLayout == StripLayout::kBiasedFours && is_whole ? 0x80808080U : 0;
   const int64_t step = int64_t{4} * place.width();
   for (int k = 0; k < kBlockValues / 4; ++k) store_four(to + step * k, load_four(low, k) ^ bias);
@@ -77,6 +78,7 @@ struct TwoLargest {
   out.high_groups[one] = static_cast<uint8_t>(largest.group);
 }
 
+template <StripLayout kLayout = kStripLayout, typename Floats = F32>
 [[gnu::always_inline]] inline void quantize_block(const float* x, const QuantizedRows& out, int block,
                                                   const StripPlace& place) {
   constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
@@ -85,8 +87,23 @@ struct TwoLargest {
   const int group = out.high_groups[one];
   const F32 inverse = set1(1.0F / (scale > kSmallest ? scale : kSmallest));
   const float most = scale < __builtin_inff() ? 127.0F * (1 << kHighBits) : 127.0F;
-  const I32 q0 = round_to_integer(load(x) * inverse, most);
-  const I32 q1 = round_to_integer(load(x + kLanes) * inverse, most);
+  const F32 whole0 = nearest_of_8_bits(limit(load(x) * inverse, most));
+  const F32 whole1 = nearest_of_8_bits(limit(load(x + kLanes) * inverse, most));
+  const I32 q0 = nearest_integer(whole0);
+  const I32 q1 = nearest_integer(whole1);
+  const int32_t first = sum(q0);
+  out.firsts[one] = first;
+  out.sums[one] = first + sum(q1);
+  if constexpr (kLayout == StripLayout::kTiles) {
+    if (place.width() == kStripTokens) {
+      out.firsts[one] = __builtin_bit_cast(int32_t, static_cast<float>(out.firsts[one]));
+      out.sums[one] = __builtin_bit_cast(int32_t, static_cast<float>(out.sums[one]));
+      int8_t* to = out.low + place.values(block);
+      store_bfloat16(to, Floats{whole0});
+      store_bfloat16(to + kLanes * 2, Floats{whole1});
+      return;
+    }
+  }
 
   alignas(64) int8_t low[kBlockValues];  // the last 8 bits of each
   alignas(64) int8_t high[kBlockValues];
@@ -95,12 +112,8 @@ struct TwoLargest {
   const I32 half = set1(int32_t{1 << (kHighBits - 1)});
   store_bytes(high, shift_right<kHighBits>(q0 + half));
   store_bytes(high + kLanes, shift_right<kHighBits>(q1 + half));
-
-  const int32_t first = sum(q0);
-  out.firsts[one] = first;
-  out.sums[one] = first + sum(q1);
   store_four(low + int64_t{4} * group, low_digits(load_four(low, group)));
-  store_digits(low, load_four(high, group), group, out, block, place);
+  store_digits(low, load_four(high, group), out, block, place);
 }
 
 inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {

@@ -1,0 +1,137 @@
+// The codes of packed blocks as tiles of bfloat16, which holds whole numbers of 8 bits and a sign. Included
+// inside the namespace of the level, after the generic kernels.
+
+constexpr int kTileLines = 16;
+
+template <int kTile>
+[[gnu::always_inline]] inline void load_tile(const void* from) {
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(kLineBytes), "i"(kTile) : "memory");
+}
+template <int kTile>
+[[gnu::always_inline]] inline void store_tile(void* to) {
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(kLineBytes), "i"(kTile) : "memory");
+}
+template <int kSums>
+[[gnu::always_inline]] inline void zero_tile() {
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kSums));
+}
+/// sums += integers * codes.
+template <int kSums, int kCodes>
+[[gnu::always_inline]] inline void multiply_tile() {
+  __asm__ volatile("tdpbf16ps %%tmm%c1, %%tmm0, %%tmm%c0" ::"i"(kSums), "i"(kCodes));
+}
+
+/// The tiles of a step, the product of a strip with a block of kGroups groups: those of sums are group after
+/// group, half after half; each has one or two tiles of codes.
+template <PackedFormat kFormat, int kGroups>
+struct StepTiles {
+  static constexpr FormatRow kRow = format_row(kFormat);
+  static constexpr bool kHalves = BlockDots<kFormat, 1>::kSplit;  // have sub-scales each:
+  static constexpr bool kScaled = kHalves && kRow.code_bits < 6;  // 8 bits hold those times codes
+  static constexpr bool kSplit = kHalves && !kScaled;             // else halves have sums each
+  static constexpr bool kTwoParts = kRow.code_bits == 8 || (kScaled && kRow.offset != 0);
+  static constexpr int kOfGroup = kSplit ? 2 : 1;
+  static constexpr int kSums = kGroups * kOfGroup;
+  static constexpr int kCodesOfSum = kTwoParts ? 2 : 1;  // whose sum a code is
+  static constexpr int kCodes = kSums * kCodesOfSum;
+  static constexpr int kFirstCodes = 1 + kSums;             // register
+  static constexpr bool kHeld = kFirstCodes + kCodes <= 8;  // for all strips; else codes take turns
+  template <int kCode>
+  static constexpr int kRegister = kFirstCodes + kCode % (8 - kFirstCodes);
+};
+
+/// The bfloat16 that codes of kBits bits stand for.
+template <int kBits>
+class CodeTable {
+ public:
+  template <typename Value>
+  explicit constexpr CodeTable(const Value& value) {
+    for (int i = 0; i < kEntries; ++i) {
+      const auto whole = static_cast<float>(value(i % (1 << kBits)));
+      entries_[i] = static_cast<uint16_t>(__builtin_bit_cast(uint32_t, whole) >> 16);
+    }
+  }
+  /// Of the words of `codes`, the last 5 bits of each, or 6.
+  [[nodiscard]] [[gnu::always_inline]] __m512i of(__m512i codes) const {
+    const __m512i first = _mm512_load_si512(entries_);
+    if constexpr (kEntries == 32) return _mm512_permutexvar_epi16(codes, first);
+    return _mm512_permutex2var_epi16(first, codes, _mm512_load_si512(entries_ + kEntries / 2));
+  }
+
+ private:
+  static constexpr int kEntries = kBits == 6 ? 64 : 32;
+  alignas(64) uint16_t entries_[kEntries]{};
+};
+
+template <PackedFormat kFormat>
+constexpr int code_value(int code) {
+  constexpr int kOffset = format_row(kFormat).offset;
+  return (kFormat == PackedFormat::kIQ4_NL ? kIq4NlValues[code] : code) - kOffset;
+}
+
+/// The codes of a step as tiles want them: a line has two columns of 16 rows.
+template <PackedFormat kFormat, int kGroups>
+class TileCodes {
+  using Tiles = StepTiles<kFormat, kGroups>;
+
+ public:
+  TileCodes() {
+    if constexpr (Tiles::kSplit) __builtin_memset(lines_, 0, sizeof(lines_));  // where a half has no column
+  }
+
+  template <int kGroup = 0>
+  [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed,
+                                     const BlockScales (&scales)[kGroups]) {
+    for (int g = 0; g < kGroups; ++g) {
+      const __m512i codes = packed.template stored_codes<kGroup>(g).v;
+      const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
+      put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
+      put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
+    }
+    if constexpr (kGroup + 1 < kBlockValues / 4) unpack<kGroup + 1>(packed, scales);
+  }
+  /// Those of tile kSum of sums into their registers.
+  template <int kSum>
+  [[gnu::always_inline]] void load() const {
+    constexpr int kFirst = kSum * Tiles::kCodesOfSum;
+    load_tile<Tiles::template kRegister<kFirst>>(lines_[kFirst]);
+    if constexpr (Tiles::kTwoParts) load_tile<Tiles::template kRegister<kFirst + 1>>(lines_[kFirst + 1]);
+  }
+
+ private:
+  /// Those in the last bits of words.
+  template <int kGroup>
+  [[gnu::always_inline]] void put(int tile, int line, __m512i codes, const BlockScales& scales) {
+    if constexpr (Tiles::kScaled) codes = scaled(codes, kGroup < 4 ? scales.first : scales.second);
+    if constexpr (Tiles::kTwoParts) {
+      // bfloat16 with 7 bits of it after the first one: 128 and more, from which 128 or 256 are taken again;
+      // or all that with the other sign.
+      const auto words = [](int word) { return _mm512_set1_epi16(static_cast<int16_t>(word)); };
+      constexpr int kSign = Tiles::kScaled ? 0x8000 : 0;
+      constexpr int kAndThenOr = 0xEA;
+      constexpr int kNotAndThenOr = 0xAE;
+      _mm512_store_si512(lines_[tile][line],
+                         _mm512_ternarylogic_epi32(codes, words(0x7F), words(0x4300 ^ kSign), kAndThenOr));
+      _mm512_store_si512(lines_[tile + 1][line],
+                         _mm512_ternarylogic_epi32(codes, words(0x80), words(0xC300 ^ kSign), kNotAndThenOr));
+    } else if constexpr (Tiles::kScaled) {
+      static constexpr CodeTable<6> kTable([](int product) { return product; });
+      _mm512_store_si512(lines_[tile][line], kTable.of(codes));
+    } else {
+      static constexpr CodeTable<Tiles::kRow.code_bits> kTable(code_value<kFormat>);
+      _mm512_store_si512(lines_[tile][line], kTable.of(codes));
+    }
+  }
+
+  /// Codes times the sub-scales of their rows; where they have an offset 128 less the product, a byte.
+  [[gnu::always_inline]] static __m512i scaled(__m512i codes, I32 sub_scale) {
+    constexpr int kOffset = Tiles::kRow.offset;
+    const I32 twice = (sub_scale & set1(int32_t{0xFFFF})) | shift_left<16>(sub_scale);
+    const __m512i product = _mm512_mullo_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(0xFF)), twice.v);
+    if constexpr (kOffset == 0) return product;
+    const __m512i of_offset = _mm512_mullo_epi16(_mm512_set1_epi16(kOffset), twice.v);
+    return _mm512_sub_epi16(_mm512_add_epi16(of_offset, _mm512_set1_epi16(128)), product);
+  }
+
+  alignas(64) std::byte lines_[Tiles::kCodes][kTileLines][kLineBytes];
+};
