@@ -17,6 +17,8 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quan
       normalized_(pass.s.h.data()),
       quantized_(pass.s.quantized.rows()) {}
 
+bool Input::is_few() const { return n_rows_ <= kernels::whole_strip(pass_->kernels().strip_layout); }
+
 void Input::share() const {
   if (is_few() || (norm_ == nullptr && !is_quantized_)) return;
   const int strip = kernels::whole_strip(pass_->kernels().strip_layout);

@@ -29,7 +29,8 @@ class Input {
   [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
 
  private:
-  [[nodiscard]] bool is_few() const { return n_rows_ < kFewRows; }
+  /// Whether they are one strip at most: what only one worker could make, while the others wait.
+  [[nodiscard]] bool is_few() const;
   [[nodiscard]] kernels::QuantizedRows quantized_rows(int row) const;
   void make(int begin, int end) const;
 

@@ -36,8 +36,8 @@ Scratch::Scratch(const ArchSpec& spec, int tokens)
 
 void Scratch::reserve_workers(int n_workers) {
   while (private_rows.size() < static_cast<size_t>(n_workers)) {
-    private_rows.push_back({AlignedBuffer<float>(area(kFewRows, n_embd_)),
-                            kernels::QuantizedBuffer(kFewRows, static_cast<size_t>(widest_input_)),
+    private_rows.push_back({AlignedBuffer<float>(area(kPrivateRows, n_embd_)),
+                            kernels::QuantizedBuffer(kPrivateRows, static_cast<size_t>(widest_input_)),
                             AlignedBuffer<float>(static_cast<size_t>(q_width_))});
   }
 }

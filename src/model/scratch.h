@@ -13,9 +13,11 @@ namespace pellucid::model {
 /// Batches of fewer rows than this are too small for their rows to be spread over threads.
 inline constexpr int kFewRows = 8;
 
+inline constexpr int kPrivateRows = 16;  // the widest strip
+
 /// What a worker makes for itself of few rows: sooner made by each than passed between processors.
 struct alignas(64) PrivateRows {
-  AlignedBuffer<float> floats;  // [kFewRows, n_embd]: normalised
+  AlignedBuffer<float> floats;  // [kPrivateRows, n_embd]: normalised
   kernels::QuantizedBuffer quantized;
   AlignedBuffer<float> queries;  // the heads of a kv head
 };
