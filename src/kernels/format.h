@@ -35,7 +35,7 @@ namespace pellucid::kernels {
 enum class SubScales : uint8_t {
   kNone,       // no such line
   kScaleMin,   // uint8 sub-scale of the block, uint8 sub-minimum of the block
-  kHalves,     // int8 sub-scale of columns 0..15, int8 sub-scale of columns 16..31
+  kHalves,     // int8 sub-scale of columns 0..15, int8 sub-scale of columns 16..31; Q3_K: within [-32, 31]
   kHalvesMin,  // the same as low nibbles; high nibbles: the sub-minimum of each half
 };
 

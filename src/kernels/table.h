@@ -38,18 +38,18 @@ constexpr int64_t strip_row_bytes(StripLayout layout, int n_cols) {
 }
 
 /// Activations of n_tokens rows of n_cols values, quantised per block of 32: value = scale * q, q an integer,
-/// rounded to nearest even. A few large values would make the scale of a block too coarse for all others. So
-/// the k-group (four columns side by side, format.h) with the largest |x| of the block, the first one of
-/// equals, has a second digit: q = low + 8 high there, low within [-4, 3], and q = low within [-127, 127]
-/// elsewhere. From 256 on q has 8 significant bits, so it is a bfloat16. The scale is max|x| / 127 over the
+/// rounded to nearest even, from 256 on to 8 significant bits, so that it is a bfloat16. A few large values
+/// would make the scale of a block too coarse for all others. So the k-group (four columns side by side,
+/// format.h) with the largest |x| of the block, the first one of equals, has a second digit: q = low + 8 high
+/// there, low within [-4, 3], and q = low within [-127, 127] elsewhere. The scale is max|x| / 127 over the
 /// other seven, and at least max|x| / 127 / 8 of the whole block. A product is exact in integers within a
 /// block. n_cols is a multiple of 32. A block that holds NaN or infinity gets a scale that is not finite, so
 /// the product is not finite either.
 struct QuantizedRows {
   int8_t* low;           // [n_tokens, n_cols] in strips, strip_row_bytes a token; whole strips: StripLayout
-  int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them
+  int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them (not in kTiles)
   uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is
-  int32_t* sums;         // the same: the sum of the block's q
+  int32_t* sums;         // the same: the sum of the block's q (kTiles: the bits of that as a float)
   int32_t* firsts;       // the same: that of its first 16
   float* scales;         // the same
 

@@ -1,8 +1,10 @@
 // Every entry of every table gives the bits of the scalar level, on ordinary and on extreme inputs.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <numeric>
 
 #include "kernels/support.h"
 #include "kernels/tested_tables.h"
@@ -181,12 +183,12 @@ TEST(Levels, Matmul) {
   Rng rng(8);
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
-      for (const int n_cols : {32, 96, 256, 768}) {
+      for (const int n_cols : {32, 64, 96, 256, 768}) {
         if (n_cols % static_cast<int>(row.block_values) != 0) continue;
         const int n_rows = 85 - n_cols % 64;  // an odd and an even number of groups
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
-        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43, 80}) {
+        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43, 59, 80}) {
           const size_t n = static_cast<size_t>(n_tokens) * n_cols;
           const std::vector<float> values = kind == Weights::kPlain          ? spiky_floats(n, rng)
                                             : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)
@@ -204,16 +206,25 @@ TEST(Levels, SixBitProductsBeyondTheWholeNumbersOfFloats) {
   Rng rng(18);
   const int n_rows = 48;
   const int n_cols = 768;
-  constexpr size_t kSubScales = 192;  // of the 210 bytes of 256 columns: codes, then these
-  std::vector<std::byte> data =
-      random_weights(TensorType::kQ6_K, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
+  const size_t n_blocks = n_rows * n_cols / 256;
+  std::vector<std::byte> data(n_blocks * 210);  // codes, from byte 192 on sub-scales, a scale of 1
   for (size_t block = 0; block < data.size(); block += 210) {
-    for (size_t i = 0; i < kSubScales; ++i)
-      data[block + i] = static_cast<std::byte>(rng() % 8 == 0);  // -32, -31
-    for (size_t i = 0; i < 16; ++i) data[block + kSubScales + i] = static_cast<std::byte>(128 - rng() % 5);
+    for (size_t i = 0; i < 128; ++i) data[block + i] = static_cast<std::byte>(rng() % 8 == 0);  // -32 or -31
+    for (size_t i = 0; i < 16; ++i) data[block + 192 + i] = static_cast<std::byte>(128 - rng() % 5);
+    data[block + 209] = std::byte{0x3C};
   }
   const PackedMatrix w = pack_one(TensorType::kQ6_K, data, n_rows, n_cols);
   const std::vector<float> values = extreme_floats(size_t{32} * n_cols, rng);
+  int n_long = 0;
+  for (int r = 0; r < n_rows; ++r) {
+    std::vector<float> weights(n_cols);
+    unpack_row(w, r, weights.data());
+    for (int k = 0; k < n_cols; k += 32) {  // with the first token, whose integers are 127 times its values
+      const double dot = 127 * std::inner_product(&weights[k], &weights[k] + 32, &values[k], 0.0);
+      n_long += std::abs(dot) > 0x1p24 && std::fmod(dot, 2) != 0;
+    }
+  }
+  EXPECT_GT(n_long, 100);
   expect_same("Q6_K", [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
 }
 

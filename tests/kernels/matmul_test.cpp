@@ -43,7 +43,7 @@ TEST(Matmul, AgreesWithDouble) {
   Rng rng(10);
   const int n_rows = 37;
   const int n_cols = 1024;
-  const int n_tokens = 15;  // strips of each width
+  const int n_tokens = 31;  // strips of each width
   for (const TensorTypeInfo& row : kTensorTypes) {
     const std::vector<std::byte> data =
         random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
@@ -134,6 +134,27 @@ TEST(Quantize, NearestOfEightBitsAndExactSums) {
       }
       ASSERT_EQ(q.firsts[b], std::accumulate(found.begin(), found.begin() + 16, 0));
       ASSERT_EQ(q.sums[b], std::accumulate(found.begin(), found.end(), 0));
+    }
+  }
+}
+
+TEST(Quantize, LargeIntegersAreTheNearestOfEightBits) {
+  std::vector<float> values;
+  for (int i = 4 * 128; i <= 4 * 1016; ++i) {  // blocks of scale 1
+    for (const float sign : {1.0F, -1.0F}) {
+      values.resize(values.size() + 32);
+      values[values.size() - 32] = sign * static_cast<float>(i) / 4;
+      values[values.size() - 1] = 127;
+    }
+  }
+  const int n_blocks = static_cast<int>(values.size()) / 32;
+  for (const KernelTable* table : tested_tables()) {
+    Batch batch(*table, values, n_blocks * 32);
+    for (int b = 0; b < n_blocks; ++b) {
+      const float v = values[size_t{32} * b];
+      const float step = std::abs(v) < 256 ? 1 : std::abs(v) < 512 ? 2 : 4;
+      ASSERT_EQ(batch.rows().scales[b], 1.0F);
+      ASSERT_EQ(integers(batch.rows(), b)[0], step * std::nearbyint(v / step)) << v << " " << table->name;
     }
   }
 }

@@ -54,8 +54,11 @@ class CodeTable {
   /// Of the words of `codes`, the last 5 bits of each, or 6.
   [[nodiscard]] [[gnu::always_inline]] __m512i of(__m512i codes) const {
     const __m512i first = _mm512_load_si512(entries_);
-    if constexpr (kEntries == 32) return _mm512_permutexvar_epi16(codes, first);
-    return _mm512_permutex2var_epi16(first, codes, _mm512_load_si512(entries_ + kEntries / 2));
+    if constexpr (kEntries == 32) {
+      return _mm512_permutexvar_epi16(codes, first);
+    } else {
+      return _mm512_permutex2var_epi16(first, codes, _mm512_load_si512(entries_ + kEntries / 2));
+    }
   }
 
  private:
@@ -83,7 +86,7 @@ class TileCodes {
   [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed,
                                      const BlockScales (&scales)[kGroups]) {
     for (int g = 0; g < kGroups; ++g) {
-      const __m512i codes = packed.template stored_codes<kGroup>(g).v;
+      const __m512i codes = packed.template codes_as_stored<kGroup>(g).v;
       const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
       put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
       put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
@@ -99,13 +102,13 @@ class TileCodes {
   }
 
  private:
-  /// Those in the last bits of words.
+  /// Those in the last bits of words; of even columns the bits above are a neighbour's.
   template <int kGroup>
   [[gnu::always_inline]] void put(int tile, int line, __m512i codes, const BlockScales& scales) {
     if constexpr (Tiles::kScaled) codes = scaled(codes, kGroup < 4 ? scales.first : scales.second);
     if constexpr (Tiles::kTwoParts) {
-      // bfloat16 with 7 bits of it after the first one: 128 and more, from which 128 or 256 are taken again;
-      // or all that with the other sign.
+      // As bfloat16, 0x4300 | (c & 127) is 128 + (c & 127), and 0xC300 | (~c & 128) is -128 where c >= 128,
+      // else -256: together c - 128; with the other signs 128 - c.
       const auto words = [](int word) { return _mm512_set1_epi16(static_cast<int16_t>(word)); };
       constexpr int kSign = Tiles::kScaled ? 0x8000 : 0;
       constexpr int kAndThenOr = 0xEA;
@@ -123,9 +126,11 @@ class TileCodes {
     }
   }
 
-  /// Codes times the sub-scales of their rows; where they have an offset 128 less the product, a byte.
+  /// Codes times the sub-scales of their rows, 0 to 45; where they have an offset 128 less the product: of -4
+  /// to 3 with -32 to 31, 0 to 252.
   [[gnu::always_inline]] static __m512i scaled(__m512i codes, I32 sub_scale) {
     constexpr int kOffset = Tiles::kRow.offset;
+    static_assert(kFormat == (kOffset == 0 ? PackedFormat::kQ2_K : PackedFormat::kQ3_K));
     const I32 twice = (sub_scale & set1(int32_t{0xFFFF})) | shift_left<16>(sub_scale);
     const __m512i product = _mm512_mullo_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(0xFF)), twice.v);
     if constexpr (kOffset == 0) return product;

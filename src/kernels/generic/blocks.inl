@@ -3,7 +3,7 @@
 
 /// The codes of k-group kGroup of a block as unsigned bytes.
 template <PackedFormat kFormat, int kGroup>
-[[gnu::always_inline]] inline Bytes packed_codes(const std::byte* planes) {
+[[gnu::always_inline]] inline Bytes stored_codes(const std::byte* planes) {
   constexpr int kBits = format_row(kFormat).code_bits;
   constexpr int kPair = 2 * (kGroup % 4);  // where a vector of 2-bit codes keeps this k-group
   constexpr int kHigh = high_plane_bytes(kBits);
@@ -24,7 +24,7 @@ template <PackedFormat kFormat, int kGroup>
 /// The same, of IQ4_NL the values they select, plus 128.
 template <PackedFormat kFormat, int kGroup>
 [[gnu::always_inline]] inline Bytes block_codes(const std::byte* planes) {
-  const Bytes codes = packed_codes<kFormat, kGroup>(planes);
+  const Bytes codes = stored_codes<kFormat, kGroup>(planes);
   if constexpr (kFormat == PackedFormat::kIQ4_NL) return lookup(kIq4NlValues, codes);
   return codes;
 }
@@ -199,8 +199,8 @@ struct PackedBlock {
     return block_codes<kFormat, kGroup>(planes);
   }
   template <int kGroup>
-  [[nodiscard]] [[gnu::always_inline]] Bytes stored_codes(int g) const {
-    return packed_codes<kFormat, kGroup>(group(g) + place.planes);
+  [[nodiscard]] [[gnu::always_inline]] Bytes codes_as_stored(int g) const {
+    return stored_codes<kFormat, kGroup>(group(g) + place.planes);
   }
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const {
     return block_codes<kFormat>(group(g) + place.planes, k);
@@ -259,7 +259,7 @@ class StripPlace {
 
   /// Where a block's one value of it is.
   [[nodiscard]] int64_t one(int block) const { return one_ + int64_t{block} * width_ + token_; }
-  /// Where a block's low digits begin.
+  /// Where a block's low digits begin, or its integers (StripLayout::kTiles).
   [[nodiscard]] int64_t values(int block) const {
     if (kStripLayout == StripLayout::kTiles && width_ == kStripTokens) {
       return digits_ + (int64_t{block} * width_ + token_) * strip_row_bytes(kStripLayout, kBlockValues);

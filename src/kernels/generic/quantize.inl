@@ -9,8 +9,9 @@ inline I32 nearest_integer(F32 v) {
   return bits(v + magic) - bits(magic);
 }
 
-/// The nearest integer of at most 8 significant bits, which is a bfloat16. Large ones the way Veltkamp takes
-/// floats apart (Dekker, A floating-point technique for extending the available precision, 1971).
+/// The nearest integer of at most 8 significant bits, which is a bfloat16, ties to even. Large ones the way
+/// Veltkamp takes floats apart (Dekker, A floating-point technique for extending the available precision,
+/// 1971).
 inline F32 nearest_of_8_bits(F32 v) {
   const F32 magic = set1(0x1.8p23F);
   const F32 whole = (v + magic) - magic;
@@ -78,6 +79,7 @@ struct TwoLargest {
   out.high_groups[one] = static_cast<uint8_t>(largest.group);
 }
 
+/// A template, so that only levels with tiles need store_bfloat16.
 template <StripLayout kLayout = kStripLayout, typename Floats = F32>
 [[gnu::always_inline]] inline void quantize_block(const float* x, const QuantizedRows& out, int block,
                                                   const StripPlace& place) {
@@ -92,12 +94,11 @@ template <StripLayout kLayout = kStripLayout, typename Floats = F32>
   const I32 q0 = nearest_integer(whole0);
   const I32 q1 = nearest_integer(whole1);
   const int32_t first = sum(q0);
-  out.firsts[one] = first;
-  out.sums[one] = first + sum(q1);
+  const int32_t all = first + sum(q1);
   if constexpr (kLayout == StripLayout::kTiles) {
     if (place.width() == kStripTokens) {
-      out.firsts[one] = __builtin_bit_cast(int32_t, static_cast<float>(out.firsts[one]));
-      out.sums[one] = __builtin_bit_cast(int32_t, static_cast<float>(out.sums[one]));
+      out.firsts[one] = __builtin_bit_cast(int32_t, static_cast<float>(first));
+      out.sums[one] = __builtin_bit_cast(int32_t, static_cast<float>(all));
       int8_t* to = out.low + place.values(block);
       store_bfloat16(to, Floats{whole0});
       store_bfloat16(to + kLanes * 2, Floats{whole1});
@@ -105,6 +106,8 @@ template <StripLayout kLayout = kStripLayout, typename Floats = F32>
     }
   }
 
+  out.firsts[one] = first;
+  out.sums[one] = all;
   alignas(64) int8_t low[kBlockValues];  // the last 8 bits of each
   alignas(64) int8_t high[kBlockValues];
   store_bytes(low, q0);
