@@ -18,10 +18,11 @@ constexpr bool bit(uint64_t word, int position) { return (word >> position & 1) 
 constexpr int kAmxTile = 24;  // of leaf 7 edx
 constexpr int kAmxBf16 = 22;
 
+#if defined(__x86_64__)
 /// Whether the system saves tiles for this process: it does once asked, and signal frames grow by 8 KiB
 /// (Linux 5.16, Documentation/arch/x86/xstate.rst).
 bool ask_for_tiles() {
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__linux__)
   constexpr int kAsk = 0x1023;   // ARCH_REQ_XCOMP_PERM
   constexpr int kTileData = 18;  // XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kAsk, kTileData) == 0;
@@ -29,6 +30,7 @@ bool ask_for_tiles() {
   return false;
 #endif
 }
+#endif
 
 CpuRegisters read_registers() {
   CpuRegisters registers;
