@@ -13,7 +13,8 @@ namespace pellucid::model {
 /// Batches of fewer rows than this are too small for their rows to be spread over threads.
 inline constexpr int kFewRows = 8;
 
-inline constexpr int kPrivateRows = 16;  // the widest strip
+/// The widest strip.
+inline constexpr int kPrivateRows = kernels::whole_strip(kernels::StripLayout::kTiles);
 
 /// What a worker makes for itself of few rows: sooner made by each than passed between processors.
 struct alignas(64) PrivateRows {

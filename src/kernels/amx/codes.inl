@@ -117,11 +117,8 @@ class TileCodes {
                          _mm512_ternarylogic_epi32(codes, words(0x7F), words(0x4300 ^ kSign), kAndThenOr));
       _mm512_store_si512(lines_[tile + 1][line],
                          _mm512_ternarylogic_epi32(codes, words(0x80), words(0xC300 ^ kSign), kNotAndThenOr));
-    } else if constexpr (Tiles::kScaled) {
-      static constexpr CodeTable<6> kTable([](int product) { return product; });
-      _mm512_store_si512(lines_[tile][line], kTable.of(codes));
     } else {
-      static constexpr CodeTable<Tiles::kRow.code_bits> kTable(code_value<kFormat>);
+      static constexpr CodeTable<Tiles::kScaled ? 6 : Tiles::kRow.code_bits> kTable(code_value<kFormat>);
       _mm512_store_si512(lines_[tile][line], kTable.of(codes));
     }
   }

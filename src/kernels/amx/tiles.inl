@@ -232,8 +232,8 @@ class TileProduct {
   int token_;
   int n_strips_;
   int n_blocks_;
-  int lead_;  // by which blocks are unpacked ahead
-  int codes_mask_;
+  int lead_;        // by which blocks are unpacked ahead
+  int codes_mask_;  // of a ring that is no larger than that takes: more would not stay in the first cache
   alignas(64) F32 acc_[kGroups * kTogether];
   Codes codes_[kCodes];
   TileScales scales_[kScales][kGroups];

@@ -13,10 +13,8 @@ inline I32 nearest_integer(F32 v) {
 /// Veltkamp takes floats apart (Dekker, A floating-point technique for extending the available precision,
 /// 1971).
 inline F32 nearest_of_8_bits(F32 v) {
-  const F32 magic = set1(0x1.8p23F);
-  const F32 whole = (v + magic) - magic;
   const F32 product = v * set1(0x1p16F + 1);
-  return if_less(absolute(v), set1(256.0F), whole, product - (product - v));
+  return if_less(absolute(v), set1(256.0F), to_float(nearest_integer(v)), product - (product - v));
 }
 
 /// The two largest magnitudes of the k-groups of a block (equals count twice), and which k-group has the
