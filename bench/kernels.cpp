@@ -55,7 +55,7 @@ struct Problem {
     ThreadPool pool(1);
     Arena arena;
     weights = pack(type, data, n_rows, n_cols, Precision::kNative, arena, pool);
-    table().quantize(floats.data(), n_tokens, n_cols, activations().quantized);
+    table().quantize(floats.data(), n_cols, n_tokens, {0, n_cols, n_cols}, activations().quantized);
   }
 
   [[nodiscard]] Activations activations() {
@@ -65,14 +65,19 @@ struct Problem {
 
   // As the model layer does it: one token in turns from several runs of groups.
   void run() {
-    const Activations x = activations();
-    const auto [runs, rest] = group_runs(weights, x.n_tokens == 1 ? table().streams : 1);
+    const auto [runs, rest] = group_runs(weights, activations().n_tokens == 1 ? table().streams : 1);
     const int step = kTaskGroups / runs.n_runs;
     for (int g = 0; g < runs.end; g += step) {
       const int end = std::min(g + step, runs.end);
-      table().matmul(weights, x, y.data(), weights.n_rows, {g, end, runs.n_runs, runs.stride});
+      multiply({g, end, runs.n_runs, runs.stride});
     }
-    table().matmul(weights, x, y.data(), weights.n_rows, rest);
+    if (rest.begin < rest.end) multiply(rest);
+  }
+
+ private:
+  void multiply(const Groups& groups) {
+    table().matmul(weights, activations(), y.data() + ptrdiff_t{groups.begin} * kLanes, weights.n_rows,
+                   groups);
   }
 };
 
@@ -128,7 +133,8 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
 
 void quantize(benchmark::State& state) {
   Problem problem(TensorType::kQ8_0, 16, 576, 512);
-  for (auto _ : state) table().quantize(problem.floats.data(), 512, 576, problem.activations().quantized);
+  for (auto _ : state)
+    table().quantize(problem.floats.data(), 576, 512, {0, 576, 576}, problem.activations().quantized);
   state.counters["Gvalues/s"] = Counter(512 * 576 / 1e9, Counter::kIsIterationInvariantRate);
 }
 

@@ -79,7 +79,8 @@ CpuFeatures decode(const CpuRegisters& r) {
       bit(r.leaf7_ebx, 16) && bit(r.leaf7_ebx, 17) && bit(r.leaf7_ebx, 30) && bit(r.leaf7_ebx, 31);
   const bool vnni = bit(r.leaf7_ecx, 11);
   features.avx512 = features.avx2 && f_dq_bw_vl && vnni && (r.xcr0 & kZmmState) == kZmmState;
-  features.amx = features.avx512 && bit(r.leaf7_edx, kAmxTile) && bit(r.leaf7_edx, kAmxBf16) &&
+  const bool vbmi = bit(r.leaf7_ecx, 1);
+  features.amx = features.avx512 && vbmi && bit(r.leaf7_edx, kAmxTile) && bit(r.leaf7_edx, kAmxBf16) &&
                  (r.xcr0 & kTileState) == kTileState && r.tiles_granted;
   features.dotprod = bit(r.hwcap, 20);  // HWCAP_ASIMDDP
   return features;

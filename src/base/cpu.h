@@ -24,7 +24,7 @@ struct CpuFeatures {
   bool avx2 = false;     // AVX2, FMA and F16C, with the operating system saving ymm registers
   bool avxvnni = false;  // the same, and dot products of bytes without AVX-512
   bool avx512 = false;   // AVX-512 F, BW, DQ, VL and VNNI, with the operating system saving zmm registers
-  bool amx = false;      // the same, and tiles of bfloat16, which the operating system lets this process use
+  bool amx = false;      // the same, VBMI, and tiles of bfloat16, which the system lets this process use
   bool dotprod = false;  // AArch64 with dot products of bytes; plain NEON needs no asking
 };
 

@@ -66,6 +66,13 @@ struct QuantizedRows {
 };
 inline constexpr int kHighBits = 3;  // what a high digit is shifted by: 8 times a code of 5 bits is a byte
 
+/// Columns [first, first + n) of rows of `all`; whole blocks.
+struct Columns {
+  int first;
+  int n;
+  int all;
+};
+
 /// The two faces of a batch of activations; a product reads the one that its matrix wants.
 struct Activations {
   const float* floats;  // [n_tokens, n_cols]
@@ -127,10 +134,10 @@ struct KernelTable {
   /// far apart faster than one.
   uint8_t streams;
 
-  /// y[t * y_stride + r] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows of `groups`;
-  /// rows beyond n_rows are not written. Per element: acc = 0, then for each block of 32 in order, with the
-  /// exact integers int_dot = sum of integer weights times integers of x (types with sub-blocks of 16: the
-  /// sum of both halves' dots times their integer sub-scales):
+  /// y[t * y_stride + r - first] = sum over k of w[r, k] x[t, k] for tokens [0, x.n_tokens) and the rows r of
+  /// `groups`, `first` the first of them; rows beyond n_rows are not written. Per element: acc = 0, then for
+  /// each block of 32 in order, with the exact integers int_dot = sum of integer weights times integers of x
+  /// (types with sub-blocks of 16: the sum of both halves' dots times their integer sub-scales):
   ///   without a minimum: acc = fma(scale_w * scale_x, float(int_dot), acc)
   ///   with a minimum:    acc = fma(scale_x, fma(scale_w, float(int_dot), min_w * float(sum_x)), acc)
   ///                      (Q2_K: sum_x is the sum of both halves' sums times their integer minimums).
@@ -138,8 +145,9 @@ struct KernelTable {
   void (*matmul)(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride,
                  const Groups& groups);
 
-  /// Fills `out` from x [n_tokens, n_cols].
-  void (*quantize)(const float* x, int n_tokens, int n_cols, const QuantizedRows& out);
+  /// Fills some columns of n_tokens rows of `out` from x, rows x_stride apart that begin with those columns.
+  void (*quantize)(const float* x, int64_t x_stride, int n_tokens, const Columns& columns,
+                   const QuantizedRows& out);
 
   /// y = x / sqrt(mean(x^2) + eps) * weight, n a multiple of 16 or any; in place allowed. Sums: 16 lanes, one
   /// fixed tree.

@@ -52,56 +52,54 @@ void prepare_rope(const Pass& p) {
   });
 }
 
-/// What of the outputs of a matrix [n_out, ..] a run of a tile's groups is.
-struct Outputs {
-  int first;
-  int n;
-};
-
-/// body(t, outputs) for each row and each run of groups of a tile.
-template <typename Body>
-void for_outputs(const Tile& tile, int n_out, const Body& body) {
-  for (int run = 0; run < tile.groups.n_runs; ++run) {
-    const int offset = run * tile.groups.stride;
-    const int first = (tile.groups.begin + offset) * kernels::kLanes;
-    const int end = std::min((tile.groups.end + offset) * kernels::kLanes, n_out);
-    for (int t = tile.row_begin; t < tile.row_end; ++t) body(t, Outputs{first, end - first});
-  }
+/// What ffn_down reads.
+Input ffn_hidden(const Pass& p, const LayerWeights& w) {
+  return Input::of_parts(p, p.s.hidden.data(), p.n_tokens(), p.spec().ffn.n_ff,
+                         w.ffn_down.weight.wants_quantized());
 }
 
-/// The product that ends a block: s.h = W x + bias, added to the residual stream where no norm follows.
+enum class Block : uint8_t { kAttention, kFfn };
+
+/// The product that ends a block: W x + bias, added to the residual stream where no norm follows, else s.h.
 struct BlockOutput {
   const Pass& p;
-  const Linear& linear;
-  const float* x;  // [n_tokens, matrix columns]
+  const LayerWeights& w;
+  Block block;
 
   [[nodiscard]] bool has_norm() const { return p.spec().post_norm == PostNorm::kSandwich; }
-  [[nodiscard]] Product product() const { return {linear.weight, p.s.h.data()}; }
+  [[nodiscard]] const Norm& norm() const {
+    return block == Block::kFfn ? w.post_ffw_norm : w.post_attention_norm;
+  }
+  [[nodiscard]] const Linear& linear() const { return block == Block::kFfn ? w.ffn_down : w.attn_output; }
+  [[nodiscard]] Product product() const { return {linear().weight, p.s.h.data()}; }
   [[nodiscard]] Input input() const {
-    return {p, x, p.n_tokens(), linear.weight.n_cols, linear.weight.wants_quantized()};
+    if (block == Block::kFfn) return ffn_hidden(p, w);
+    const bool quantized = linear().weight.wants_quantized();
+    return {p, p.s.mixed.data(), p.n_tokens(), linear().weight.n_cols, quantized};
   }
   [[nodiscard]] Tiles tasks() const { return tiles(p, product(), p.n_tokens()); }
   void run(const Input& input, const Tiles& tasks, int task) const {
     const int n = p.spec().n_embd;
-    const Tile tile = tasks[task];
-    multiply(p, input, product(), tile);
-    for_outputs(tile, n, [&](int t, Outputs outputs) {
-      float* out = row(p.s.h.data(), t, n) + outputs.first;
-      add_bias(p, linear, outputs.first, outputs.n, out);
-      if (!has_norm()) p.kernels().add(row(p.s.x.data(), t, n) + outputs.first, out, outputs.n);
+    multiply(p, input, std::array{product()}, tasks[task], [&](const std::array<Outputs, 1>& parts) {
+      const Outputs& part = parts[0];
+      for (int t = part.row_begin; t < part.row_end; ++t) {
+        add_bias(p, linear(), part.first, part.n, part.row(t));
+        if (!has_norm()) p.kernels().add(row(p.s.x.data(), t, n) + part.first, part.row(t), part.n);
+      }
+      if (has_norm() || p.tap) part.copy_to(p.s.h.data(), n);
     });
   }
 };
 
 /// The end of a block: x += post_norm(output).
-void add_output(const BlockOutput& output, const Norm& post_norm) {
+void add_output(const BlockOutput& output) {
   const Pass& p = output.p;
   const int n = p.spec().n_embd;
   run_region(p.pool, output);
   if (!output.has_norm()) return;
   for_rows(p.pool, p.n_tokens(), [&](int t) {
     float* out = row(p.s.h.data(), t, n);
-    normalize(p, post_norm, out, n, out);
+    normalize(p, output.norm(), out, n, out);
     p.kernels().add(row(p.s.x.data(), t, n), out, n);
   });
 }
@@ -148,7 +146,10 @@ struct Qkv {
     int group_tile = task % tasks.group_tiles();
     size_t i = 0;
     for (; group_tile >= tasks.of[i].group_tiles(); ++i) group_tile -= tasks.of[i].group_tiles();
-    multiply(p, input, products()[i], tasks.of[i].at(row_tile, group_tile));
+    const Product product = products()[i];
+    multiply(
+        p, input, std::array{product}, tasks.of[i].at(row_tile, group_tile),
+        [&](const std::array<Outputs, 1>& parts) { parts[0].copy_to(product.y, product.weight.n_rows); });
   }
 };
 
@@ -157,61 +158,62 @@ void attention_block(const Pass& p, const LayerWeights& w, int layer) {
   watch_norm(p, "attn_norm", layer, w.attn_norm);
   run_region(p.pool, Qkv{p, w});
   attend(p, w, layer);
-  add_output({p, w.attn_output, p.s.mixed.data()}, w.post_attention_norm);
+  add_output({p, w, Block::kAttention});
   p.watch("attn_out", layer, p.s.h.data(), p.n_tokens(), n);
   p.watch("ffn_inp", layer, p.s.x.data(), p.n_tokens(), n);
 }
 
-/// gate = act(gate) * up of some outputs of row t, or up = act(up) where there is no gate.
-void activate(const Pass& p, const LayerWeights& w, int t, Outputs outputs) {
-  const auto [first, n] = outputs;
-  float* gate = row(p.s.gate.data(), t, p.spec().ffn.n_ff) + first;
-  float* up = row(p.s.up.data(), t, p.spec().ffn.n_ff) + first;
-  add_bias(p, w.ffn_gate, first, n, gate);
-  add_bias(p, w.ffn_up, first, n, up);
-  switch (p.spec().ffn.kind) {
-    case FfnKind::kGatedSilu:
-      p.kernels().silu_mul(gate, up, n);
-      break;
-    case FfnKind::kGatedGelu:
-      p.kernels().gelu_mul(gate, up, n);
-      break;
-    case FfnKind::kGelu:
-      p.kernels().gelu(up, n);
-      break;
-  }
-}
-
-/// The products of gate and up, each tile activated where it was made.
+/// The products of gate and up, each part activated where it was made.
 struct GateUp {
   const Pass& p;
   const LayerWeights& w;
 
   [[nodiscard]] bool is_gated() const { return p.spec().ffn.kind != FfnKind::kGelu; }
-  [[nodiscard]] Product gate() const { return {w.ffn_gate.weight, p.s.gate.data()}; }
-  [[nodiscard]] Product up() const { return {w.ffn_up.weight, p.s.up.data()}; }
-  /// The input of ffn_down.
-  [[nodiscard]] const float* activated() const { return is_gated() ? gate().y : up().y; }
-
+  [[nodiscard]] Product gate() const { return {w.ffn_gate.weight, p.s.hidden.data()}; }
+  [[nodiscard]] Product up() const {
+    return {w.ffn_up.weight, is_gated() ? p.s.up.data() : p.s.hidden.data()};
+  }
   [[nodiscard]] Input input() const {
     const bool quantized = w.ffn_up.weight.wants_quantized() || w.ffn_gate.weight.wants_quantized();
     return {p, p.s.x.data(), p.n_tokens(), p.spec().n_embd, quantized, &w.ffn_norm};
   }
   [[nodiscard]] Tiles tasks() const { return tiles(p, up(), p.n_tokens()); }
   void run(const Input& input, const Tiles& tasks, int task) const {
-    const Tile tile = tasks[task];
-    if (is_gated()) multiply(p, input, gate(), tile);
-    multiply(p, input, up(), tile);
-    for_outputs(tile, p.spec().ffn.n_ff, [&](int t, Outputs outputs) { activate(p, w, t, outputs); });
+    if (is_gated()) {
+      multiply(p, input, std::array{gate(), up()}, tasks[task], [&](const std::array<Outputs, 2>& parts) {
+        activate(parts[0], parts[1]);
+        ffn_hidden(p, w).put(parts[0]);
+      });
+    } else {
+      multiply(p, input, std::array{up()}, tasks[task], [&](const std::array<Outputs, 1>& parts) {
+        activate(parts[0]);
+        ffn_hidden(p, w).put(parts[0]);
+      });
+    }
+  }
+  /// gate = act(gate) * up.
+  void activate(const Outputs& gate, const Outputs& up) const {
+    const auto act = p.spec().ffn.kind == FfnKind::kGatedSilu ? p.kernels().silu_mul : p.kernels().gelu_mul;
+    for (int t = gate.row_begin; t < gate.row_end; ++t) {
+      add_bias(p, w.ffn_gate, gate.first, gate.n, gate.row(t));
+      add_bias(p, w.ffn_up, up.first, up.n, up.row(t));
+      act(gate.row(t), up.row(t), gate.n);
+    }
+  }
+  /// Where there is no gate.
+  void activate(const Outputs& up) const {
+    for (int t = up.row_begin; t < up.row_end; ++t) {
+      add_bias(p, w.ffn_up, up.first, up.n, up.row(t));
+      p.kernels().gelu(up.row(t), up.n);
+    }
   }
 };
 
 void ffn_block(const Pass& p, const LayerWeights& w, int layer) {
   const int n = p.spec().n_embd;
   watch_norm(p, "ffn_norm", layer, w.ffn_norm);
-  const GateUp gate_up{p, w};
-  run_region(p.pool, gate_up);
-  add_output({p, w.ffn_down, gate_up.activated()}, w.post_ffw_norm);
+  run_region(p.pool, GateUp{p, w});
+  add_output({p, w, Block::kFfn});
   p.watch("ffn_out", layer, p.s.h.data(), p.n_tokens(), n);
   p.watch("l_out", layer, p.s.x.data(), p.n_tokens(), n);
 }
@@ -228,7 +230,8 @@ struct Head {
   }
   [[nodiscard]] Tiles tasks() const { return tiles(p, product(), n_rows); }
   void run(const Input& input, const Tiles& tasks, int task) const {
-    multiply(p, input, product(), tasks[task]);
+    multiply(p, input, std::array{product()}, tasks[task],
+             [&](const std::array<Outputs, 1>& parts) { parts[0].copy_to(logits, product().weight.n_rows); });
   }
 };
 

@@ -3,8 +3,12 @@
 #include "model/row_ops.h"
 
 namespace pellucid::model {
-namespace {
-constexpr int kTileRows = 64;  // at most: those whose sums stay in the first cache
+
+void Outputs::copy_to(float* matrix, int n_cols) const {
+  for (int t = row_begin; t < row_end; ++t) {
+    float* to = model::row(matrix, t, n_cols) + first;
+    if (to != row(t)) std::copy_n(row(t), n, to);
+  }
 }
 
 Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized, const Norm* norm)
@@ -14,19 +18,40 @@ Input::Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quan
       n_cols_(n_cols),
       norm_(norm),
       is_quantized_(quantized),
+      widest_(pass.s.widest_input()),
       normalized_(pass.s.h.data()),
       quantized_(pass.s.quantized.rows()) {}
+
+Input Input::of_parts(const Pass& pass, float* x, int n_rows, int n_cols, bool quantized) {
+  Input input(pass, x, n_rows, n_cols, quantized);
+  input.put_ = x;
+  input.widest_ = n_cols;
+  input.quantized_ = pass.s.quantized_hidden.rows();
+  return input;
+}
+
+void Input::put(const Outputs& part) const {
+  if (is_few() || !is_quantized_) {
+    part.copy_to(put_, n_cols_);
+  } else {
+    pass_->kernels().quantize(part.y, part.stride, part.row_end - part.row_begin,
+                              {part.first, part.n, n_cols_}, quantized_rows(part.row_begin));
+  }
+}
+
+float* Input::parts() const { return pass_->s.private_rows[static_cast<size_t>(worker_)].parts.data(); }
 
 bool Input::is_few() const { return n_rows_ <= kernels::whole_strip(pass_->kernels().strip_layout); }
 
 void Input::share() const {
-  if (is_few() || (norm_ == nullptr && !is_quantized_)) return;
+  if (is_few() || put_ != nullptr || (norm_ == nullptr && !is_quantized_)) return;
   const int strip = kernels::whole_strip(pass_->kernels().strip_layout);
   pass_->pool.run((n_rows_ + strip - 1) / strip,
                   [&](int i, int) { make(i * strip, std::min((i + 1) * strip, n_rows_)); });
 }
 
 void Input::begin(int worker) {
+  worker_ = worker;
   if (!is_few()) return;
   PrivateRows& own = pass_->s.private_rows[static_cast<size_t>(worker)];
   normalized_ = own.floats.data();
@@ -44,7 +69,9 @@ void Input::make(int begin, int end) const {
     }
     x = y;
   }
-  if (is_quantized_) pass_->kernels().quantize(x, end - begin, n_cols_, quantized_rows(begin));
+  if (is_quantized_) {
+    pass_->kernels().quantize(x, n_cols_, end - begin, {0, n_cols_, n_cols_}, quantized_rows(begin));
+  }
 }
 
 /// Those of a tile lie where the widest input would have them: what a worker wrote stays its own when the
@@ -52,7 +79,7 @@ void Input::make(int begin, int end) const {
 kernels::QuantizedRows Input::quantized_rows(int row) const {
   const kernels::StripLayout layout = pass_->kernels().strip_layout;
   const int in_tile = row % tile_rows(n_rows_, layout);
-  return quantized_.from(row - in_tile, pass_->s.widest_input(), layout).from(in_tile, n_cols_, layout);
+  return quantized_.from(row - in_tile, widest_, layout).from(in_tile, n_cols_, layout);
 }
 
 kernels::Activations Input::rows(int first, int n_rows) const {
@@ -98,10 +125,16 @@ Tiles tiles(const Pass& p, const Product& product, int n_rows) {
   return {product.weight, n_rows, p.kernels()};
 }
 
-void multiply(const Pass& p, const Input& input, const Product& product, const Tile& tile) {
-  const int n = product.weight.n_rows;
-  p.kernels().matmul(product.weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin),
-                     row(product.y, tile.row_begin, n), n, tile.groups);
+void multiply_groups(const Pass& p, const Input& input, const kernels::PackedMatrix& weight, const Tile& tile,
+                     const kernels::Groups& groups, float* y, int64_t stride) {
+  p.kernels().matmul(weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin), y, stride, groups);
+}
+
+Outputs part_of(const kernels::PackedMatrix& weight, const Tile& tile, int begin, int end, float* y,
+                int64_t stride) {
+  const int first = begin * kernels::kLanes;
+  const int n = std::min(end * kernels::kLanes, weight.n_rows) - first;
+  return {first, n, tile.row_begin, tile.row_end, y, stride};
 }
 
 }  // namespace pellucid::model

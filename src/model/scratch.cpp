@@ -6,14 +6,14 @@ namespace pellucid::model {
 namespace {
 size_t area(int rows, int cols) { return static_cast<size_t>(rows) * static_cast<size_t>(cols); }
 int widest(const ArchSpec& spec) {
-  const int n = std::max({spec.n_embd, spec.q_width(), spec.ffn.n_ff});
+  const int n = std::max(spec.n_embd, spec.q_width());
   return (n + kernels::kBlockValues - 1) / kernels::kBlockValues * kernels::kBlockValues;
 }
 }  // namespace
 
 size_t Scratch::float_bytes_of_token(const ArchSpec& spec) {
-  const int64_t rows = int64_t{0} + spec.n_embd + spec.q_width() + spec.kv_width() + spec.ffn.n_ff;
-  return 2 * sizeof(float) * (static_cast<size_t>(rows) + static_cast<size_t>(spec.rope.n_rot));
+  const int64_t twice = int64_t{0} + spec.n_embd + spec.q_width() + spec.kv_width() + spec.rope.n_rot;
+  return sizeof(float) * static_cast<size_t>(2 * twice + spec.ffn.n_ff);
 }
 
 Scratch::Scratch(const ArchSpec& spec, int tokens)
@@ -24,21 +24,25 @@ Scratch::Scratch(const ArchSpec& spec, int tokens)
       k(area(tokens, spec.kv_width())),
       v(area(tokens, spec.kv_width())),
       mixed(area(tokens, spec.q_width())),
-      gate(area(tokens, spec.ffn.n_ff)),
-      up(area(tokens, spec.ffn.n_ff)),
+      hidden(area(tokens, spec.ffn.n_ff)),
+      up(area(std::min(tokens, kPrivateRows), spec.ffn.n_ff)),
       cos(area(tokens, spec.rope.n_rot)),
       sin(area(tokens, spec.rope.n_rot)),
       quantized(static_cast<size_t>(tokens), static_cast<size_t>(widest(spec))),
+      quantized_hidden(static_cast<size_t>(tokens), static_cast<size_t>(spec.ffn.n_ff)),
       parts(area(tokens, spec.attention.n_heads)),
       n_embd_(spec.n_embd),
       q_width_(spec.q_width()),
+      n_ff_(spec.ffn.n_ff),
       widest_input_(widest(spec)) {}
 
 void Scratch::reserve_workers(int n_workers) {
   while (private_rows.size() < static_cast<size_t>(n_workers)) {
-    private_rows.push_back({AlignedBuffer<float>(area(kPrivateRows, n_embd_)),
-                            kernels::QuantizedBuffer(kPrivateRows, static_cast<size_t>(widest_input_)),
-                            AlignedBuffer<float>(static_cast<size_t>(q_width_))});
+    private_rows.push_back(
+        {AlignedBuffer<float>(area(kPrivateRows, n_embd_)),
+         kernels::QuantizedBuffer(kPrivateRows, static_cast<size_t>(std::max(widest_input_, n_ff_))),
+         AlignedBuffer<float>(static_cast<size_t>(q_width_)),
+         AlignedBuffer<float>(kMaxProducts * kPartFloats)});
   }
 }
 

@@ -65,6 +65,10 @@ TEST(Cpu, TilesCountOnlyWhereTheSystemGrantsThem) {
     registers.leaf7_edx &= ~(uint32_t{1} << bit);
     EXPECT_FALSE(decode(registers).amx) << bit;
   }
+  registers = kGraniteRapids;
+  registers.leaf7_ecx &= ~(uint32_t{1} << 1);  // VBMI, which unpacks the codes of tiles
+  EXPECT_TRUE(decode(registers).avx512);
+  EXPECT_FALSE(decode(registers).amx);
 }
 
 TEST(Cpu, TheMakerIsKnown) {

@@ -125,7 +125,7 @@ TEST(HostileWidth, APromptOfAWideModelRunsInLittleMemory) {
   model::test::TinyOptions options = tiny_options("llama", TensorType::kF32);
   options.n_embd = 1;
   options.n_ff = 1U << 20;
-  options.n_ctx = 128;
+  options.n_ctx = 256;
   const Bytes file = model::test::tiny_model(options);
   std::vector<float> logits[2];
   for (const int prefill_chunk : {1, 4096}) {
@@ -133,7 +133,7 @@ TEST(HostileWidth, APromptOfAWideModelRunsInLittleMemory) {
     ASSERT_TRUE(parsed.ok());
     auto engine = Engine::from(std::move(parsed).value(), {.n_threads = 1, .prefill_chunk = prefill_chunk});
     ASSERT_TRUE(engine.ok()) << engine.error().message();
-    const std::vector<int32_t> prompt(100, 5);
+    const std::vector<int32_t> prompt(150, 5);
     size_t chunks = 0;
     Sequence sequence = engine.value()->new_sequence();
     const auto keep = [&](int, std::span<const float> row, int) -> Result<void> {
@@ -163,7 +163,7 @@ TEST(HostileWidth, ScratchIsAsLargeAsItSays) {
       ASSERT_TRUE(spec.ok());
       const model::Scratch s(spec.value(), 7);
       const size_t floats = s.x.size() + s.h.size() + s.q.size() + s.k.size() + s.v.size() + s.mixed.size() +
-                            s.gate.size() + s.up.size() + s.cos.size() + s.sin.size();
+                            s.hidden.size() + s.cos.size() + s.sin.size();
       EXPECT_EQ(4 * floats, 7 * model::Scratch::float_bytes_of_token(spec.value())) << architecture;
     }
   }

@@ -73,6 +73,37 @@ TEST(Levels, Quantize) {
   }
 }
 
+// As the model layer does it behind a product: some columns at a time, of rows that lie further apart.
+TEST(Levels, QuantizeByColumns) {
+  Rng rng(19);
+  const int n_cols = 256;
+  const int n_tokens = 43;
+  const std::vector<float> x = spiky_floats(size_t{n_tokens} * n_cols, rng);
+  const auto count = static_cast<size_t>(n_tokens * n_cols / kBlockValues);
+  for (const KernelTable* table : tested_tables()) {
+    Batch whole(*table, x, n_cols);
+    QuantizedBuffer in_parts(n_tokens, n_cols);
+    const QuantizedRows a = whole.rows();
+    const QuantizedRows b = in_parts.rows();
+    for (const auto& [first, n] : {std::pair{224, 32}, {0, 96}, {96, 128}}) {
+      std::vector<float> part(size_t{n_tokens} * 200, 777.0F);
+      for (int t = 0; t < n_tokens; ++t) {
+        std::copy_n(&x[size_t(t) * n_cols + first], n, &part[size_t(t) * 200]);
+      }
+      table->quantize(part.data(), 200, n_tokens, {first, n, n_cols}, b);
+    }
+    const auto same = [&](const auto* of_whole, const auto* of_parts, size_t bytes) {
+      EXPECT_EQ(std::memcmp(of_whole, of_parts, bytes), 0) << table->name;
+    };
+    same(a.low, b.low, size_t(n_tokens) * strip_row_bytes(table->strip_layout, n_cols));
+    same(a.high, b.high, 4 * count);
+    same(a.high_groups, b.high_groups, count);
+    same(a.sums, b.sums, 4 * count);
+    same(a.firsts, b.firsts, 4 * count);
+    same(a.scales, b.scales, 4 * count);
+  }
+}
+
 TEST(Levels, Elementwise) {
   Rng rng(4);
   for (const int n : {1, 7, 16, 33, 256, 1000}) {
@@ -175,7 +206,10 @@ TEST(Levels, Attention) {
 std::vector<float> product(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
   std::vector<float> y(static_cast<size_t>(x.n_tokens) * w.n_rows);
   const auto [runs, rest] = group_runs(w, x.n_tokens == 1 ? table.streams : 1);
-  for (const Groups& groups : {runs, rest}) table.matmul(w, x, y.data(), w.n_rows, groups);
+  for (const Groups& groups : {runs, rest}) {
+    if (groups.begin == groups.end) continue;
+    table.matmul(w, x, y.data() + ptrdiff_t{groups.begin} * kLanes, w.n_rows, groups);
+  }
   return y;
 }
 
@@ -197,6 +231,23 @@ TEST(Levels, Matmul) {
                       [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
         }
       }
+    }
+  }
+}
+
+// Levels may multiply wide matrices in other ways than those of short rows.
+TEST(Levels, WideMatmul) {
+  Rng rng(20);
+  const int n_cols = 1280;
+  const int n_rows = 37;
+  for (const TensorTypeInfo& row : kTensorTypes) {
+    const std::vector<std::byte> data =
+        random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
+    const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
+    for (const int n_tokens : {1, 17, 33}) {
+      const std::vector<float> values = spiky_floats(size_t(n_tokens) * n_cols, rng);
+      expect_same(type_name(row.type),
+                  [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
     }
   }
 }
@@ -250,7 +301,8 @@ TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
           const std::array<Groups, 3> in_a_row{Groups{0, 2}, {2, 3}, {3, 5}};
           const std::array<Groups, 3> in_turns{Groups{0, 1, 4, 1}, {4, 5}, {0, 2, 2, 3}};
           for (const Groups& groups : t % 2 == 0 ? in_a_row : in_turns) {
-            table->matmul(w, one.all(), parts.data() + t * stride, stride, groups);
+            table->matmul(w, one.all(), parts.data() + t * stride + ptrdiff_t{groups.begin} * kLanes, stride,
+                          groups);
           }
         }
         for (int t = 0; t < n_tokens; ++t) {

@@ -145,7 +145,8 @@ class Batch {
         n_tokens_(static_cast<int>(values_.size()) / n_cols),
         n_cols_(n_cols),
         quantized_(static_cast<size_t>(n_tokens_), static_cast<size_t>(n_cols)) {
-    if (n_cols % kBlockValues == 0) table.quantize(values_.data(), n_tokens_, n_cols, rows());
+    if (n_cols % kBlockValues == 0)
+      table.quantize(values_.data(), n_cols, n_tokens_, {0, n_cols, n_cols}, rows());
   }
 
   [[nodiscard]] QuantizedRows rows() { return quantized_.rows(); }

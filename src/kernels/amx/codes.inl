@@ -16,9 +16,9 @@ template <int kSums>
   __asm__ volatile("tilezero %%tmm%c0" ::"i"(kSums));
 }
 /// sums += integers * codes.
-template <int kSums, int kCodes>
+template <int kSums, int kCodes, int kIntegers = 0>
 [[gnu::always_inline]] inline void multiply_tile() {
-  __asm__ volatile("tdpbf16ps %%tmm%c1, %%tmm0, %%tmm%c0" ::"i"(kSums), "i"(kCodes));
+  __asm__ volatile("tdpbf16ps %%tmm%c1, %%tmm%c2, %%tmm%c0" ::"i"(kSums), "i"(kCodes), "i"(kIntegers));
 }
 
 /// The tiles of a step, the product of a strip with a block of kGroups groups: those of sums are group after
@@ -66,6 +66,31 @@ class CodeTable {
   alignas(64) uint16_t entries_[kEntries]{};
 };
 
+/// The same of 4 bits, byte by byte: of a vector of codes in both halves of each byte, it takes fewer
+/// operations on the port that sums of tiles leave by.
+class NibbleTable {
+ public:
+  template <typename Value>
+  explicit constexpr NibbleTable(const Value& value) {
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = __builtin_bit_cast(uint32_t, static_cast<float>(value(i)));
+      bytes_[i] = static_cast<uint8_t>(bits >> 16);
+      bytes_[kHigh + i] = static_cast<uint8_t>(bits >> 24);
+    }
+  }
+  /// Of the low half of each byte of `codes`, which has every byte twice.
+  [[nodiscard]] [[gnu::always_inline]] __m512i of(__m512i codes) const {
+    constexpr int kAndThenOr = 0xEA;
+    const __m512i places =
+        _mm512_ternarylogic_epi32(codes, _mm512_set1_epi8(0xF), _mm512_set1_epi16(kHigh << 8), kAndThenOr);
+    return _mm512_permutexvar_epi8(places, _mm512_load_si512(bytes_));
+  }
+
+ private:
+  static constexpr int kHigh = 32;  // where the upper bytes begin
+  alignas(64) uint8_t bytes_[64]{};
+};
+
 template <PackedFormat kFormat>
 constexpr int code_value(int code) {
   constexpr int kOffset = format_row(kFormat).offset;
@@ -85,6 +110,7 @@ class TileCodes {
   template <int kGroup = 0>
   [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed,
                                      const BlockScales (&scales)[kGroups]) {
+    if constexpr (Tiles::kRow.code_bits == 4) return unpack_nibbles(packed);
     for (int g = 0; g < kGroups; ++g) {
       const __m512i codes = packed.template codes_as_stored<kGroup>(g).v;
       const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
@@ -93,15 +119,34 @@ class TileCodes {
     }
     if constexpr (kGroup + 1 < kBlockValues / 4) unpack<kGroup + 1>(packed, scales);
   }
-  /// Those of tile kSum of sums into their registers.
-  template <int kSum>
+  /// Those of tile kSum of sums into a register, or into that and the next one.
+  template <int kSum, int kRegister>
   [[gnu::always_inline]] void load() const {
     constexpr int kFirst = kSum * Tiles::kCodesOfSum;
-    load_tile<Tiles::template kRegister<kFirst>>(lines_[kFirst]);
-    if constexpr (Tiles::kTwoParts) load_tile<Tiles::template kRegister<kFirst + 1>>(lines_[kFirst + 1]);
+    load_tile<kRegister>(lines_[kFirst]);
+    if constexpr (Tiles::kTwoParts) load_tile<kRegister + 1>(lines_[kFirst + 1]);
   }
 
  private:
+  [[gnu::always_inline]] void unpack_nibbles(const PackedBlock<kFormat>& packed) {
+    static constexpr NibbleTable kTable(code_value<kFormat>);
+    const __m512i twice_even = _mm512_set4_epi32(0x0E0E0C0C, 0x0A0A0808, 0x06060404, 0x02020000);
+    const __m512i twice_odd = _mm512_add_epi8(twice_even, _mm512_set1_epi8(1));
+    for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) {
+        const __m512i codes = packed.vector(g, k).v;
+        const __m512i even = _mm512_shuffle_epi8(codes, twice_even);
+        const __m512i odd = _mm512_shuffle_epi8(codes, twice_odd);
+        const auto put = [&](int line, __m512i of) { _mm512_store_si512(lines_[g][line], kTable.of(of)); };
+        put(2 * k, even);
+        put(2 * k + 1, odd);
+        put(2 * k + 8, _mm512_srli_epi16(even, 4));
+        put(2 * k + 9, _mm512_srli_epi16(odd, 4));
+      }
+    }
+  }
+
   /// Those in the last bits of words; of even columns the bits above are a neighbour's.
   template <int kGroup>
   [[gnu::always_inline]] void put(int tile, int line, __m512i codes, const BlockScales& scales) {

@@ -1,7 +1,7 @@
 // Products of whole strips on AMX. A tile instruction multiplies the integers of 16 tokens in a block with a
 // tile of codes, all of them bfloat16, and adds the products to a tile of sums: whole numbers that float32
 // holds, so they are exact in any order. Sums go to the first cache, where vectors of 16 rows take them.
-// Included inside the namespace of the level, after codes.inl and products of strips of 8.
+// Included inside the namespace of the level, after sums.inl and products of strips of 8.
 
 /// What LDTILECFG reads (Intel SDM vol. 1, 18.3.1): all tiles are of 16 rows of 64 bytes. 0 has the integers
 /// of tokens, those from 1 on sums, the last ones codes.
@@ -14,37 +14,6 @@ struct alignas(64) TileShapes {
 };
 static_assert(kStripTokens == 16 && kTileLines == 16 && kLineBytes == 64);
 
-/// The sums of a strip with a group, or with half of each block of it.
-struct alignas(64) SumTile {
-  float of[kStripTokens][kLanes];
-};
-constexpr size_t kTileFloats = size_t{kStripTokens} * kLanes;
-
-/// A pointer of which the compiler knows no more than its value. It would keep an address for each row
-/// otherwise, in vector registers, from where to fetch one takes as long as a product.
-template <typename T>
-[[gnu::always_inline]] inline T* opaque(T* p) {
-  __asm__("" : "+r"(p));
-  return p;
-}
-
-/// The scales of a block of 16 rows, and its integer sub-minimums as floats, half by half.
-struct TileScales {
-  F32 scale;
-  F32 minimum;
-  F32 minimums[2];
-
-  template <PackedFormat kFormat>
-  [[gnu::always_inline]] void set(const BlockScales& of_block) {
-    scale = of_block.scale;
-    if constexpr (format_row(kFormat).has_minimum) minimum = of_block.minimum;
-    if constexpr (format_row(kFormat).subs == SubScales::kHalvesMin) {
-      minimums[0] = to_float(of_block.minimum0);
-      minimums[1] = to_float(of_block.minimum1);
-    }
-  }
-};
-
 /// What meets the scale: the dot product of a block with a token, as a float. `sums` and `scales`, integers
 /// too, are those of the first half; those of the second one lie kTileFloats further on. What the half
 /// without the high digits adds is below 2^24, so the whole is rounded once, as the integer that it is would
@@ -55,16 +24,6 @@ template <PackedFormat kFormat>
   const size_t large = (high_group & size_t{4}) * (kTileFloats / 4);
   const size_t small = large ^ kTileFloats;
   return fma(load(sums + large), load(scales + large), load(sums + small) * load(scales + small));
-}
-
-/// What meets the minimum, from the bits of the token's sums: whole numbers that float32 holds.
-template <PackedFormat kFormat>
-[[gnu::always_inline]] inline F32 minimum_factor(const TileScales& scales, int32_t sum, int32_t first) {
-  const F32 of_block = from_bits(set1(sum));
-  if constexpr (format_row(kFormat).subs != SubScales::kHalvesMin) return of_block;
-  const F32 of_first = from_bits(set1(first));
-  const F32 of_second = fma(of_block - of_first, scales.minimums[1], set1(0.0F));  // 0 has no sign
-  return fma(of_first, scales.minimums[0], of_second);
 }
 
 /// What a step adds to: of group g and token t to acc[g * kTogether + t].
@@ -96,12 +55,7 @@ template <PackedFormat kFormat, int kGroups>
       const F32 dot = tile_dot<kFormat>(sums + g * kSumsOfGroup + t * kLanes, step.sub_scales + g * kLanes,
                                         x.high_groups[one + t]);
       F32& a = acc[g * kTogether + t];
-      if constexpr (format_row(kFormat).has_minimum) {
-        const F32 factor = minimum_factor<kFormat>(s, x.sums[one + t], x.firsts[one + t]);
-        a = fma(scale_x, fma(scales[g], dot, s.minimum * factor), a);
-      } else {
-        a = fma(scales[g] * scale_x, dot, a);
-      }
+      a = add_dot<kFormat>(a, dot, scales[g], s, scale_x, x, one + t);
     }
   }
 }
@@ -121,23 +75,20 @@ class TileProduct {
         groups_(groups),
         token_(token),
         n_strips_(n_strips),
-        n_blocks_(p.w.n_cols / kBlockValues),
-        lead_(n_strips == 1 ? 2 : 1),
-        codes_mask_(n_strips == 1 ? kCodes - 1 : 1) {
+        n_blocks_(p.w.n_cols / kBlockValues) {
     for (int g = 0; g < kGroups; ++g) {
       std::fill_n(acc_ + g * kTogether, n_strips * kStripTokens, set1(0.0F));
     }
   }
 
   void multiply() {
-    for (int block = 0; block < lead_ && block < n_blocks_; ++block) unpack(block);
+    unpack(0);
     const int n_steps = n_blocks_ * n_strips_;
     Step multiplied;
     Step added;
     for (int i = 0; i < n_steps + 2; ++i) {
       run<0>(input_of(multiplied), opaque(sums_[(i + 1) % 2]), i < 2, output_of(added, i % 2));
-      const int ahead = multiplied.block + lead_;
-      if (multiplied.strip == 0 && ahead < n_blocks_) unpack(ahead);
+      if (multiplied.strip == 0 && multiplied.block + 1 < n_blocks_) unpack(multiplied.block + 1);
       if (i + 1 < n_steps) multiplied = next(multiplied);  // else once more, and nobody reads that
       if (i >= 2) added = next(added);
     }
@@ -152,7 +103,10 @@ class TileProduct {
   }
 
  private:
-  static constexpr int kCodes = 4;   // of as many blocks as are unpacked, multiplied, ...
+  template <int kSum>
+  static constexpr int kRegister = Tiles::template kRegister<kSum * Tiles::kCodesOfSum>;  // of its codes
+  static constexpr int kCodes =
+      2;  // of as many blocks as are unpacked or multiplied: more would not stay in the first cache
   static constexpr int kScales = 8;  // ... stored or added
   static_assert(kScales * kGroups <= kStripTokens);
 
@@ -173,7 +127,7 @@ class TileProduct {
     bool is_first;  // of the strips
   };
   [[nodiscard]] [[gnu::always_inline]] Input input_of(const Step& step) const {
-    return {opaque(x_.low + place(step).values(step.block)), opaque(&codes_[step.block & codes_mask_]),
+    return {opaque(x_.low + place(step).values(step.block)), opaque(&codes_[step.block % kCodes]),
             step.strip == 0};
   }
   [[nodiscard]] [[gnu::always_inline]] StepOutput output_of(const Step& step, int sums) {
@@ -200,14 +154,13 @@ class TileProduct {
   template <int kSum>
   [[gnu::always_inline]] void load(const Input& input) const {
     if constexpr (kSum == 0) load_tile<0>(input.integers);
-    if (!Tiles::kHeld || input.is_first) input.codes->template load<kSum>();
+    if (!Tiles::kHeld || input.is_first) input.codes->template load<kSum, kRegister<kSum>>();
   }
   template <int kSum>
   [[gnu::always_inline]] void multiply_sums() const {
-    constexpr int kFirst = kSum * Tiles::kCodesOfSum;
     zero_tile<1 + kSum>();
-    multiply_tile<1 + kSum, Tiles::template kRegister<kFirst>>();
-    if constexpr (Tiles::kTwoParts) multiply_tile<1 + kSum, Tiles::template kRegister<kFirst + 1>>();
+    multiply_tile<1 + kSum, kRegister<kSum>>();
+    if constexpr (Tiles::kTwoParts) multiply_tile<1 + kSum, kRegister<kSum> + 1>();
   }
 
   [[gnu::always_inline]] void unpack(int block) {
@@ -223,7 +176,7 @@ class TileProduct {
         store(sub_scales_[1].of[at * kGroups + g], to_float(scales[g].second));
       }
     }
-    codes_[block & codes_mask_].unpack(packed, scales);
+    codes_[block % kCodes].unpack(packed, scales);
   }
 
   const Product& p_;
@@ -232,8 +185,6 @@ class TileProduct {
   int token_;
   int n_strips_;
   int n_blocks_;
-  int lead_;        // by which blocks are unpacked ahead
-  int codes_mask_;  // of a ring that is no larger than that takes: more would not stay in the first cache
   alignas(64) F32 acc_[kGroups * kTogether];
   Codes codes_[kCodes];
   TileScales scales_[kScales][kGroups];
@@ -250,6 +201,13 @@ int multiply_tiles(const Product& p, const Groups& groups) {
   _tile_loadconfig(&kShapes);
   for (int token = 0; token < end; token += kTogether) {
     const int n_strips = std::min(kTogether, end - token) / kStripTokens;
+    if constexpr (!StepTiles<kFormat, 1>::kSplit) {
+      if (n_strips == 1 && p.w.n_cols <= kStripProductCols) {
+        StripProduct<kFormat> product(p, token);
+        for (int g = groups.begin; g < groups.end; ++g) product.multiply(g);
+        continue;
+      }
+    }
     for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
       TileProduct<kFormat, count> product(p, tile, token, n_strips);
       product.multiply();

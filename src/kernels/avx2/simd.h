@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -165,11 +166,11 @@ inline I32 rotated_fours(I32 a) {
   return {_mm256_permute2x128_si256(a.low, a.high, 0x21), _mm256_permute2x128_si256(a.high, a.low, 0x21)};
 }
 inline float first_lane(F32 a) { return _mm256_cvtss_f32(a.low); }
-inline int first_equal_four(I32 a, I32 b) {
+inline uint32_t equal_lanes(I32 a, I32 b) {
   const auto equal = [](__m256i x, __m256i y) {
-    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(x, y))));
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(x, y))));
   };
-  return __builtin_ctz(equal(a.low, b.low) | equal(a.high, b.high) << 8 | 0x10000U) / 4;
+  return equal(a.low, b.low) | equal(a.high, b.high) << 8;
 }
 inline I32 maximum_of_fours(I32 a) {
   const auto of_fours = [](__m256i x) {
@@ -178,11 +179,14 @@ inline I32 maximum_of_fours(I32 a) {
   };
   return {of_fours(a.low), of_fours(a.high)};
 }
-inline int32_t sum(I32 a) {
-  const __m256i eight = _mm256_add_epi32(a.low, a.high);
-  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+inline std::array<int32_t, 2> sums(I32 a, I32 b) {
+  const __m256i eight_a = _mm256_add_epi32(a.low, a.high);
+  const __m256i eight_b = _mm256_add_epi32(b.low, b.high);
+  const __m256i four =  // of each, in turns
+      _mm256_add_epi32(_mm256_unpacklo_epi32(eight_a, eight_b), _mm256_unpackhi_epi32(eight_a, eight_b));
+  const __m128i two = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  const __m128i one = _mm_add_epi32(two, _mm_unpackhi_epi64(two, two));
+  return {_mm_cvtsi128_si32(one), _mm_extract_epi32(one, 1)};
 }
 inline int32_t maximum(I32 a) {
   const __m256i eight = _mm256_max_epi32(a.low, a.high);

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -73,10 +74,13 @@ inline void store_bytes(int8_t* p, I32 a) {
 }
 
 #ifdef PELLUCID_TILES
-/// The bfloat16 that 16 floats are, the middle two of each four swapped.
-inline void store_bfloat16(void* p, F32 a) {
-  const __m512i swapped = _mm512_shuffle_epi32(_mm512_castps_si512(a.v), _MM_PERM_DBCA);
-  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(swapped, 16)));
+/// The bfloat16 that 32 floats are, the middle two of each four swapped.
+inline void store_bfloat16(void* p, F32 a, F32 b) {
+  alignas(64) static constexpr uint16_t kUpperWords[32] = {1,  5,  3,  7,  9,  13, 11, 15, 17, 21, 19,
+                                                           23, 25, 29, 27, 31, 33, 37, 35, 39, 41, 45,
+                                                           43, 47, 49, 53, 51, 55, 57, 61, 59, 63};
+  _mm512_storeu_si512(p, _mm512_permutex2var_epi16(_mm512_castps_si512(a.v), _mm512_load_si512(kUpperWords),
+                                                   _mm512_castps_si512(b.v)));
 }
 #endif
 
@@ -131,14 +135,19 @@ inline I32 rotated_fours(I32 a) {
   return {_mm512_shuffle_i32x4(a.v, a.v, kFours == 1 ? 0x39 : 0x4E)};
 }
 inline float first_lane(F32 a) { return _mm512_cvtss_f32(a.v); }
-inline int first_equal_four(I32 a, I32 b) {
-  return __builtin_ctz(_mm512_cmpeq_epi32_mask(a.v, b.v) | 0x10000U) / 4;
-}
+inline uint32_t equal_lanes(I32 a, I32 b) { return _mm512_cmpeq_epi32_mask(a.v, b.v); }
 inline I32 maximum_of_fours(I32 a) {
   const __m512i two = _mm512_max_epi32(a.v, _mm512_shuffle_epi32(a.v, _MM_PERM_CDAB));
   return {_mm512_max_epi32(two, _mm512_shuffle_epi32(two, _MM_PERM_BADC))};
 }
-inline int32_t sum(I32 a) { return _mm512_reduce_add_epi32(a.v); }
+inline std::array<int32_t, 2> sums(I32 a, I32 b) {
+  const __m512i eight = _mm512_add_epi32(_mm512_unpacklo_epi32(a.v, b.v), _mm512_unpackhi_epi32(a.v, b.v));
+  const __m256i four =
+      _mm256_add_epi32(_mm512_castsi512_si256(eight), _mm512_extracti64x4_epi64(eight, 1));  // in turns
+  const __m128i two = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  const __m128i one = _mm_add_epi32(two, _mm_unpackhi_epi64(two, two));
+  return {_mm_cvtsi128_si32(one), _mm_extract_epi32(one, 1)};
+}
 inline int32_t maximum(I32 a) { return _mm512_reduce_max_epi32(a.v); }
 
 inline Bytes load_bytes(const std::byte* p) { return {_mm512_loadu_si512(p)}; }

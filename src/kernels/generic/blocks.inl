@@ -202,6 +202,10 @@ struct PackedBlock {
   [[nodiscard]] [[gnu::always_inline]] Bytes codes_as_stored(int g) const {
     return stored_codes<kFormat, kGroup>(group(g) + place.planes);
   }
+  /// Vector i of its planes.
+  [[nodiscard]] [[gnu::always_inline]] Bytes vector(int g, int i) const {
+    return load_bytes(group(g) + place.planes + ptrdiff_t{kLineBytes} * i);
+  }
   [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g, int k) const {
     return block_codes<kFormat>(group(g) + place.planes, k);
   }

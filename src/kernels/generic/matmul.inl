@@ -14,6 +14,7 @@ struct Product {
   const Activations& x;
   float* y;
   int64_t y_stride;
+  int first_group;  // whose outputs y begins with
   FetchAhead fetch;
 
   [[nodiscard]] const std::byte* group(int g) const {
@@ -21,7 +22,7 @@ struct Product {
   }
   void store(int g, int token, F32 sums) const {  // rows beyond n_rows are left alone
     const int left = w.n_rows - g * kLanes;
-    store_up_to(y + token * y_stride + g * kLanes, sums, left < kLanes ? left : kLanes);
+    store_up_to(y + token * y_stride + (g - first_group) * kLanes, sums, left < kLanes ? left : kLanes);
   }
 };
 
@@ -202,7 +203,7 @@ void multiply(const Product& p, const Groups& groups) {
 template <FetchAhead kFetch>
 void matmul(const PackedMatrix& w, const Activations& x, float* y, int64_t y_stride, const Groups& groups) {
   using enum PackedFormat;
-  const Product product{w, x, y, y_stride, kFetch};
+  const Product product{w, x, y, y_stride, groups.begin, kFetch};
   switch (w.format) {
     case kF32:
       return multiply<kF32>(product, groups);

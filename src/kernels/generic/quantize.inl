@@ -9,12 +9,15 @@ inline I32 nearest_integer(F32 v) {
   return bits(v + magic) - bits(magic);
 }
 
-/// The nearest integer of at most 8 significant bits, which is a bfloat16, ties to even. Large ones the way
-/// Veltkamp takes floats apart (Dekker, A floating-point technique for extending the available precision,
-/// 1971).
+/// The nearest integer of at most 8 significant bits, which is a bfloat16, ties to even: of magnitudes below
+/// 2^22.
 inline F32 nearest_of_8_bits(F32 v) {
-  const F32 product = v * set1(0x1p16F + 1);
-  return if_less(absolute(v), set1(256.0F), to_float(nearest_integer(v)), product - (product - v));
+  constexpr int32_t kExponent = 0x7F800000;
+  constexpr int32_t kOf128 = 0x43000000;           // the exponent of 128 to 255, ...
+  constexpr int32_t kMagic = 0x4B400000 - kOf128;  // ... for which this makes 0x1.8p23, whose last bit is 1
+  const I32 exponent = max(bits(v) & set1(kExponent), set1(kOf128));
+  const F32 magic = from_bits(exponent + set1(kMagic));
+  return (v + magic) - magic;
 }
 
 /// The two largest magnitudes of the k-groups of a block (equals count twice), and which k-group has the
@@ -35,9 +38,8 @@ struct TwoLargest {
   };
   join(rotated_fours<2>(most), rotated_fours<2>(next));
   join(rotated_fours<1>(most), rotated_fours<1>(next));
-  const int in_0 = first_equal_four(m0, most);
-  const int in_1 = first_equal_four(m1, most);
-  return {first_lane(from_bits(most)), first_lane(from_bits(next)), in_0 < 4 ? in_0 : 4 + in_1};
+  const uint32_t equal = equal_lanes(m0, most) | equal_lanes(m1, most) << kLanes;
+  return {first_lane(from_bits(most)), first_lane(from_bits(next)), __builtin_ctz(equal) / 4};
 }
 
 /// The four bytes of k-group `group` of a block.
@@ -91,15 +93,13 @@ template <StripLayout kLayout = kStripLayout, typename Floats = F32>
   const F32 whole1 = nearest_of_8_bits(limit(load(x + kLanes) * inverse, most));
   const I32 q0 = nearest_integer(whole0);
   const I32 q1 = nearest_integer(whole1);
-  const int32_t first = sum(q0);
-  const int32_t all = first + sum(q1);
+  const auto [first, second] = sums(q0, q1);
+  const int32_t all = first + second;
   if constexpr (kLayout == StripLayout::kTiles) {
     if (place.width() == kStripTokens) {
       out.firsts[one] = __builtin_bit_cast(int32_t, static_cast<float>(first));
       out.sums[one] = __builtin_bit_cast(int32_t, static_cast<float>(all));
-      int8_t* to = out.low + place.values(block);
-      store_bfloat16(to, Floats{whole0});
-      store_bfloat16(to + kLanes * 2, Floats{whole1});
+      store_bfloat16(out.low + place.values(block), Floats{whole0}, Floats{whole1});
       return;
     }
   }
@@ -117,15 +117,21 @@ template <StripLayout kLayout = kStripLayout, typename Floats = F32>
   store_digits(low, load_four(high, group), out, block, place);
 }
 
-inline void quantize(const float* x, int n_tokens, int n_cols, const QuantizedRows& out) {
-  const int n_blocks = n_cols / kBlockValues;
+inline void quantize(const float* x, int64_t x_stride, int n_tokens, const Columns& columns,
+                     const QuantizedRows& out) {
+  const int first = columns.first / kBlockValues;
+  const int n_blocks = columns.n / kBlockValues;
   for (int strip = 0; strip < n_tokens;) {
     const int width = strip_width(kStripLayout, n_tokens - strip);
     for (int t = 0; t < width; ++t) {
-      const StripPlace place(strip, t, width, n_blocks);
-      const float* row = x + int64_t{strip + t} * n_cols;
-      for (int b = 0; b < n_blocks; ++b) scale_block(row + int64_t{b} * kBlockValues, out, place.one(b));
-      for (int b = 0; b < n_blocks; ++b) quantize_block(row + int64_t{b} * kBlockValues, out, b, place);
+      const StripPlace place(strip, t, width, columns.all / kBlockValues);
+      const float* row = x + (strip + t) * x_stride;
+      for (int b = 0; b < n_blocks; ++b) {
+        scale_block(row + int64_t{b} * kBlockValues, out, place.one(first + b));
+      }
+      for (int b = 0; b < n_blocks; ++b) {
+        quantize_block(row + int64_t{b} * kBlockValues, out, first + b, place);
+      }
     }
     strip += width;
   }

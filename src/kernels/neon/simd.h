@@ -5,6 +5,7 @@
 
 #include <arm_neon.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -185,16 +186,22 @@ inline I32 rotated_fours(I32 a) {
   return each<I32>([&](int i) { return a.v[(i + kFours) % 4]; });
 }
 inline float first_lane(F32 a) { return vgetq_lane_f32(a.v[0], 0); }
-inline int first_equal_four(I32 a, I32 b) {
-  int four = 4;
-  for (int i = 3; i >= 0; --i) four = vgetq_lane_s32(a.v[i], 0) == vgetq_lane_s32(b.v[i], 0) ? i : four;
-  return four;
+inline uint32_t equal_lanes(I32 a, I32 b) {
+  constexpr uint32_t kBits[4] = {1, 2, 4, 8};
+  uint32_t bits = 0;
+  for (int i = 0; i < 4; ++i) {
+    bits |= vaddvq_u32(vandq_u32(vceqq_s32(a.v[i], b.v[i]), vld1q_u32(kBits))) << (4 * i);
+  }
+  return bits;
 }
 inline I32 maximum_of_fours(I32 a) {
   return each<I32>([&](int i) { return vdupq_n_s32(vmaxvq_s32(a.v[i])); });
 }
-inline int32_t sum(I32 a) {
-  return vaddvq_s32(vaddq_s32(vaddq_s32(a.v[0], a.v[1]), vaddq_s32(a.v[2], a.v[3])));
+inline std::array<int32_t, 2> sums(I32 a, I32 b) {
+  const auto sum = [](I32 x) {
+    return vaddvq_s32(vaddq_s32(vaddq_s32(x.v[0], x.v[1]), vaddq_s32(x.v[2], x.v[3])));
+  };
+  return {sum(a), sum(b)};
 }
 inline int32_t maximum(I32 a) {
   return vmaxvq_s32(vmaxq_s32(vmaxq_s32(a.v[0], a.v[1]), vmaxq_s32(a.v[2], a.v[3])));

@@ -2,6 +2,7 @@
 // every other level computes. Only IEEE operations and exact integers, so all levels give the same bits.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -186,10 +187,10 @@ inline I32 rotated_fours(I32 a) {  // lanes 4 * kFours and up come first
   return r;
 }
 inline float first_lane(F32 a) { return a.v[0]; }
-inline int first_equal_four(I32 a, I32 b) {  // of fours that are one value each; 4 if none is equal
-  int four = 0;
-  while (four < 4 && a.v[4 * four] != b.v[4 * four]) ++four;
-  return four;
+inline uint32_t equal_lanes(I32 a, I32 b) {  // one bit each
+  uint32_t bits = 0;
+  for (int i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(a.v[i] == b.v[i]) << i;
+  return bits;
 }
 inline I32 maximum_of_fours(I32 a) {  // each lane has that of the four it is one of
   I32 r;
@@ -200,10 +201,13 @@ inline I32 maximum_of_fours(I32 a) {  // each lane has that of the four it is on
   }
   return r;
 }
-inline int32_t sum(I32 a) {
-  int32_t total = 0;
-  for (const int32_t x : a.v) total += x;
-  return total;
+inline std::array<int32_t, 2> sums(I32 a, I32 b) {  // of each
+  std::array<int32_t, 2> totals{};
+  for (int i = 0; i < 16; ++i) {
+    totals[0] += a.v[i];
+    totals[1] += b.v[i];
+  }
+  return totals;
 }
 inline int32_t maximum(I32 a) {
   int32_t best = a.v[0];
