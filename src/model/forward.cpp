@@ -182,29 +182,31 @@ struct GateUp {
     if (is_gated()) {
       multiply(p, input, std::array{gate(), up()}, tasks[task], [&](const std::array<Outputs, 2>& parts) {
         activate(parts[0], parts[1]);
-        ffn_hidden(p, w).put(parts[0]);
+        if (!input.is_few()) ffn_hidden(p, w).put(parts[0]);
       });
     } else {
       multiply(p, input, std::array{up()}, tasks[task], [&](const std::array<Outputs, 1>& parts) {
-        activate(parts[0]);
-        ffn_hidden(p, w).put(parts[0]);
+        activate(parts[0], parts[0]);
+        if (!input.is_few()) ffn_hidden(p, w).put(parts[0]);
       });
     }
   }
-  /// gate = act(gate) * up.
+  /// gate = act(gate) * up, or act(up) where both are that.
   void activate(const Outputs& gate, const Outputs& up) const {
-    const auto act = p.spec().ffn.kind == FfnKind::kGatedSilu ? p.kernels().silu_mul : p.kernels().gelu_mul;
-    for (int t = gate.row_begin; t < gate.row_end; ++t) {
+    for (int t = up.row_begin; t < up.row_end; ++t) {
       add_bias(p, w.ffn_gate, gate.first, gate.n, gate.row(t));
       add_bias(p, w.ffn_up, up.first, up.n, up.row(t));
-      act(gate.row(t), up.row(t), gate.n);
-    }
-  }
-  /// Where there is no gate.
-  void activate(const Outputs& up) const {
-    for (int t = up.row_begin; t < up.row_end; ++t) {
-      add_bias(p, w.ffn_up, up.first, up.n, up.row(t));
-      p.kernels().gelu(up.row(t), up.n);
+      switch (p.spec().ffn.kind) {
+        case FfnKind::kGatedSilu:
+          p.kernels().silu_mul(gate.row(t), up.row(t), gate.n);
+          break;
+        case FfnKind::kGatedGelu:
+          p.kernels().gelu_mul(gate.row(t), up.row(t), gate.n);
+          break;
+        case FfnKind::kGelu:
+          p.kernels().gelu(up.row(t), up.n);
+          break;
+      }
     }
   }
 };

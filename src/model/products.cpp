@@ -1,5 +1,7 @@
 #include "model/products.h"
 
+#include <cassert>
+
 #include "model/row_ops.h"
 
 namespace pellucid::model {
@@ -31,15 +33,17 @@ Input Input::of_parts(const Pass& pass, float* x, int n_rows, int n_cols, bool q
 }
 
 void Input::put(const Outputs& part) const {
-  if (is_few() || !is_quantized_) {
+  assert(!is_few());
+  if (!is_quantized_) {
     part.copy_to(put_, n_cols_);
   } else {
+    assert(part.first % kernels::kBlockValues == 0 && part.n % kernels::kBlockValues == 0);
     pass_->kernels().quantize(part.y, part.stride, part.row_end - part.row_begin,
                               {part.first, part.n, n_cols_}, quantized_rows(part.row_begin));
   }
 }
 
-float* Input::parts() const { return pass_->s.private_rows[static_cast<size_t>(worker_)].parts.data(); }
+float* Input::outputs() const { return pass_->s.private_rows[static_cast<size_t>(worker_)].outputs.data(); }
 
 bool Input::is_few() const { return n_rows_ <= kernels::whole_strip(pass_->kernels().strip_layout); }
 
@@ -102,7 +106,8 @@ Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, const kernels::Ker
   const int n_groups = matrix.n_groups();
   const int n_runs = n_rows == 1 ? kernels.streams : 1;
   cut_ = kernels::group_runs(matrix, n_runs);
-  const auto even = [](int n) { return n / 2 * 2; };  // kernels take two groups of several rows at a time
+  // Kernels take two groups of several rows at a time, and a block that is quantised is two (Input::put).
+  const auto even = [](int n) { return n / 2 * 2; };
   groups_ = n_rows == 1         ? std::clamp(n_groups / 64 / n_runs, 2, 32 / n_runs)
             : n_rows < kFewRows ? std::clamp(even(n_groups / 24), 4, 32)
                                 : std::clamp(even(n_groups / 16), 4, 32);

@@ -33,8 +33,9 @@ struct Outputs {
 class Input {
  public:
   Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized, const Norm* norm = nullptr);
-  /// One that is made of what put() gets, part after part: many rows are quantised at once if they are to be,
-  /// so that their floats never leave a processor's own cache; else they go to x.
+  /// One that is made of what put() gets of many rows, part after part: they are quantised at once if they
+  /// are to be, so that their floats never leave a processor's own cache; else they go to x. Few are made
+  /// there.
   static Input of_parts(const Pass& pass, float* x, int n_rows, int n_cols, bool quantized);
   void put(const Outputs& part) const;
 
@@ -47,8 +48,8 @@ class Input {
   [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
   /// Whether they are one strip at most: what only one worker could make, while the others wait.
   [[nodiscard]] bool is_few() const;
-  /// Memory of the worker's own, for kMaxProducts parts.
-  [[nodiscard]] float* parts() const;
+  /// Memory of the worker's own for a part of each product.
+  [[nodiscard]] float* outputs() const;
 
  private:
   [[nodiscard]] kernels::QuantizedRows quantized_rows(int row) const;
@@ -115,7 +116,7 @@ Outputs part_of(const kernels::PackedMatrix& weight, const Tile& tile, int begin
                 int64_t stride);
 
 /// A tile of products of one shape: body(parts) for the parts that together are it, one of each product. Few
-/// rows are left where they stay. Many are left in the worker's own memory, some groups at a time, from where
+/// rows are made where they stay. Many are left in the worker's own memory, some groups at a time, from where
 /// the body puts them: a group's product with a row is one line of memory, and to fetch the lines of 64 rows
 /// takes a fifth of the time of a product of 576 columns.
 template <size_t kProducts, typename Body>
@@ -144,7 +145,7 @@ void multiply(const Pass& p, const Input& input, const std::array<Product, kProd
     const int part_end = std::min(g + kPartGroups, end);
     for (size_t i = 0; i < kProducts; ++i) {
       const kernels::PackedMatrix& weight = products[i].weight;
-      float* y = input.parts() + i * kPartFloats;
+      float* y = input.outputs() + i * kPartFloats;
       multiply_groups(p, input, weight, tile, {g, part_end}, y, kPartCols);
       parts[i] = part_of(weight, tile, g, part_end, y, kPartCols);
     }

@@ -21,6 +21,7 @@ inline constexpr int kTileRows = 64;
 /// Groups of a tile that a worker multiplies by its rows before it puts the outputs where they stay.
 inline constexpr int kPartGroups = 8;
 inline constexpr int kPartCols = kPartGroups * kernels::kLanes;
+static_assert(kPartCols % kernels::kBlockValues == 0);  // which are quantised block by block
 inline constexpr size_t kPartFloats = size_t{kTileRows} * kPartCols;
 /// Products that a worker multiplies side by side, at most.
 inline constexpr size_t kMaxProducts = 2;
@@ -31,19 +32,19 @@ struct alignas(64) PrivateRows {
   AlignedBuffer<float> floats;  // [kPrivateRows, n_embd]: normalised
   kernels::QuantizedBuffer quantized;
   AlignedBuffer<float> queries;  // the heads of a kv head
-  AlignedBuffer<float> parts;    // [kMaxProducts, kTileRows, kPartCols]: outputs of products
+  AlignedBuffer<float> outputs;  // [kMaxProducts, kTileRows, kPartCols]: of products
 };
 
 /// Rows are batch tokens. Not shared between concurrent passes.
 struct Scratch {
   Scratch(const ArchSpec& spec, int max_tokens);
 
-  /// What each token's floats take; its quantised form is less than that again.
+  /// What each token's floats take, but for those of `up`; its quantised form is less than that again.
   static size_t float_bytes_of_token(const ArchSpec& spec);
 
   int max_tokens;
   AlignedBuffer<float> x;       // [max_tokens, n_embd]: the residual stream
-  AlignedBuffer<float> h;       // [max_tokens, n_embd]: a block's input, then its output
+  AlignedBuffer<float> h;       // [max_tokens, n_embd]: a block's input; its output, where that is read
   AlignedBuffer<float> q;       // [max_tokens, q_width]
   AlignedBuffer<float> k;       // [max_tokens, kv_width]
   AlignedBuffer<float> v;       // [max_tokens, kv_width]

@@ -92,6 +92,19 @@ INSTANTIATE_TEST_SUITE_P(Architectures, BitsOfArchitecture,
                          ::testing::Values("llama", "qwen2", "qwen3", "gemma3", "gpt2"),
                          [](const auto& test) { return std::string(test.param); });
 
+// Tiles of more outputs than a worker makes at once, in matrices of which only some read integers.
+TEST(BitsOfWidth, AreTheSameEverywhere) {
+  using enum TensorType;
+  for (const auto& [type, down] : {std::pair{kQ8_0, kQ8_0}, {kQ4_0, kF16}, {kF16, kQ4_1}}) {
+    TinyOptions tiny;
+    tiny.type = type;
+    tiny.down_type = down;
+    tiny.n_layers = 1;
+    tiny.n_ff = 2720;
+    expect_same_bits_everywhere(tiny);
+  }
+}
+
 TEST(BitsOfDepth, OneTokenOverManySpansHasTheBitsItHasInAPrompt) {
   const test::ModelFile file({.n_ctx = 600});
   const std::vector<int32_t> ids = some_ids(600, 256);  // three spans of attention

@@ -161,10 +161,13 @@ TEST(HostileWidth, ScratchIsAsLargeAsItSays) {
       ASSERT_TRUE(parsed.ok());
       const auto spec = model::describe(parsed.value());
       ASSERT_TRUE(spec.ok());
-      const model::Scratch s(spec.value(), 7);
-      const size_t floats = s.x.size() + s.h.size() + s.q.size() + s.k.size() + s.v.size() + s.mixed.size() +
-                            s.hidden.size() + s.cos.size() + s.sin.size();
-      EXPECT_EQ(4 * floats, 7 * model::Scratch::float_bytes_of_token(spec.value())) << architecture;
+      for (const int n : {7, 70}) {
+        const model::Scratch s(spec.value(), n);
+        const size_t floats = s.x.size() + s.h.size() + s.q.size() + s.k.size() + s.v.size() +
+                              s.mixed.size() + s.hidden.size() + s.cos.size() + s.sin.size();
+        EXPECT_EQ(4 * floats, n * model::Scratch::float_bytes_of_token(spec.value())) << architecture;
+        EXPECT_LE(s.up.size(), size_t{16} * n_ff);
+      }
     }
   }
 }

@@ -245,9 +245,11 @@ TEST(Levels, WideMatmul) {
         random_weights(row.type, int64_t{n_rows} * n_cols, Weights::kPlain, rng);
     const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
     for (const int n_tokens : {1, 17, 33}) {
-      const std::vector<float> values = spiky_floats(size_t(n_tokens) * n_cols, rng);
-      expect_same(type_name(row.type),
-                  [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
+      for (const auto floats : {spiky_floats, extreme_floats}) {
+        const std::vector<float> values = floats(size_t(n_tokens) * n_cols, rng);
+        expect_same(type_name(row.type),
+                    [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
+      }
     }
   }
 }
@@ -277,6 +279,24 @@ TEST(Levels, SixBitProductsBeyondTheWholeNumbersOfFloats) {
   }
   EXPECT_GT(n_long, 100);
   expect_same("Q6_K", [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
+}
+
+/// `groups` of all tokens at once have the outputs that they have in `whole`.
+void expect_some_groups(const KernelTable& table, const PackedMatrix& w, const Activations& x,
+                        const Groups& groups, const std::vector<float>& whole) {
+  const int first = groups.begin * kLanes;
+  const int64_t stride = w.n_rows - first;
+  std::vector<float> some(static_cast<size_t>(x.n_tokens * stride), 777.0F);
+  table.matmul(w, x, some.data(), stride, groups);
+  for (int run = 0; run < groups.n_runs; ++run) {
+    const int begin = (groups.begin + run * groups.stride) * kLanes;
+    const int end = std::min((groups.end + run * groups.stride) * kLanes, w.n_rows);
+    for (int t = 0; t < x.n_tokens; ++t) {
+      for (int r = begin; r < end; ++r) {
+        ASSERT_TRUE(same_bits(whole[t * w.n_rows + r], some[t * stride + r - first])) << table.name;
+      }
+    }
+  }
 }
 
 TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
@@ -312,6 +332,8 @@ TEST(Levels, OneTokenManyTokensAndRangesOfGroupsAgree) {
           }
           for (int r = n_rows; r < stride; ++r) ASSERT_EQ(parts[t * stride + r], 777.0F);
         }
+        expect_some_groups(*table, w, x.all(), {2, 5}, whole);
+        expect_some_groups(*table, w, x.all(), {1, 2, 2, 3}, whole);
       }
     }
   }

@@ -138,12 +138,13 @@ TEST(Quantize, NearestOfEightBitsAndExactSums) {
   }
 }
 
-TEST(Quantize, LargeIntegersAreTheNearestOfEightBits) {
+TEST(Quantize, IntegersAreTheNearestOfEightBits) {
   std::vector<float> values;
-  for (int i = 4 * 128; i <= 4 * 1016; ++i) {  // blocks of scale 1
+  for (int i = 0; i <= 4 * 1016; ++i) {  // blocks of scale 1
     for (const float sign : {1.0F, -1.0F}) {
       values.resize(values.size() + 32);
       values[values.size() - 32] = sign * static_cast<float>(i) / 4;
+      values[values.size() - 5] = 127;
       values[values.size() - 1] = 127;
     }
   }

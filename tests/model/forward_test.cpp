@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 
 #include "model/architectures.h"
 #include "model/tiny_model.h"
@@ -105,7 +106,7 @@ TEST(Forward, SequencesOfOneBatchDoNotSeeEachOther) {
 
 /// Of a pass that nobody watches each worker makes ready what it reads.
 TEST(Forward, ATapChangesNoBit) {
-  Runner runner({});
+  Runner runner({.type = TensorType::kQ4_0});
   const Tap tap = [](std::string_view, int, std::span<const float>, int) {};
   for (const int n_sequences : {1, 2, 12}) {
     for (const int n_tokens : {1, 3, 20}) {
@@ -121,6 +122,36 @@ TEST(Forward, ATapChangesNoBit) {
         return runner.run(batch, with);
       };
       EXPECT_TRUE(same_bits(run({}), run(tap))) << n_sequences << " sequences of " << n_tokens;
+    }
+  }
+}
+
+/// Outputs of many rows are put in place another way than those of few.
+TEST(Forward, ATapSeesOfManyRowsWhatItSeesOfFew) {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    TinyOptions options;
+    options.architecture = architecture;
+    options.type = TensorType::kQ8_0;
+    options.window = options.architecture == "gemma3" ? 20 : 0;
+    Runner runner(options);
+    const auto seen = [&](int chunk) {
+      std::map<std::string, std::vector<float>> values;
+      KvCache cache = runner.cache();
+      for (int begin = 0; begin < 40; begin += chunk) {
+        Batch batch;
+        for (int i = begin; i < begin + chunk; ++i) batch.tokens.push_back({5 + i, i, &cache});
+        runner.run(batch, [&](std::string_view name, int layer, std::span<const float> rows, int) {
+          std::vector<float>& all = values[std::string(name) + std::to_string(layer)];
+          all.insert(all.end(), rows.begin(), rows.end());
+        });
+      }
+      return values;
+    };
+    const auto few = seen(4);
+    const auto many = seen(40);
+    ASSERT_EQ(few.size(), many.size());
+    for (const auto& [name, values] : few) {
+      EXPECT_TRUE(same_bits(values, many.at(name))) << architecture << " " << name;
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -21,7 +22,8 @@ using gguf::test::Bytes;
 
 struct TinyOptions {
   std::string architecture = "llama";
-  TensorType type = TensorType::kF32;  // of the matrices
+  TensorType type = TensorType::kF32;   // of the matrices
+  std::optional<TensorType> down_type;  // of ffn_down, where that is another one
   uint32_t n_layers = 2;
   uint32_t n_embd = 256;  // a multiple of 256, so that every type fits
   uint32_t n_heads = 4;
@@ -185,8 +187,9 @@ class TinyModel {
 
   void matrix(const std::string& name, uint32_t n_cols, uint32_t n_rows) {
     if (o_.leave_out.contains(name)) return;
-    builder_.tensor(name, o_.type, {n_cols, n_rows},
-                    random_matrix(random_, o_.type, size_t{n_cols} * n_rows));
+    const bool is_down = name.find("ffn_down") != std::string::npos;
+    const TensorType type = is_down ? o_.down_type.value_or(o_.type) : o_.type;
+    builder_.tensor(name, type, {n_cols, n_rows}, random_matrix(random_, type, size_t{n_cols} * n_rows));
   }
 
   void linear(const std::string& name, uint32_t n_cols, uint32_t n_rows) {

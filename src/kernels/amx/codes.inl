@@ -36,25 +36,26 @@ struct StepTiles {
   static constexpr int kCodes = kSums * kCodesOfSum;
   static constexpr int kFirstCodes = 1 + kSums;             // register
   static constexpr bool kHeld = kFirstCodes + kCodes <= 8;  // for all strips; else codes take turns
+  static_assert(kHeld || !kTwoParts);
   template <int kCode>
   static constexpr int kRegister = kFirstCodes + kCode % (8 - kFirstCodes);
 };
 
-/// The bfloat16 that codes of kBits bits stand for.
+/// The bfloat16 that codes of kBits bits stand for, 5 or 6.
 template <int kBits>
 class CodeTable {
  public:
   template <typename Value>
   explicit constexpr CodeTable(const Value& value) {
     for (int i = 0; i < kEntries; ++i) {
-      const auto whole = static_cast<float>(value(i % (1 << kBits)));
+      const auto whole = static_cast<float>(value(i));
       entries_[i] = static_cast<uint16_t>(__builtin_bit_cast(uint32_t, whole) >> 16);
     }
   }
-  /// Of the words of `codes`, the last 5 bits of each, or 6.
+  /// Of the words of `codes`, the last kBits of each.
   [[nodiscard]] [[gnu::always_inline]] __m512i of(__m512i codes) const {
     const __m512i first = _mm512_load_si512(entries_);
-    if constexpr (kEntries == 32) {
+    if constexpr (kBits == 5) {
       return _mm512_permutexvar_epi16(codes, first);
     } else {
       return _mm512_permutex2var_epi16(first, codes, _mm512_load_si512(entries_ + kEntries / 2));
@@ -62,7 +63,7 @@ class CodeTable {
   }
 
  private:
-  static constexpr int kEntries = kBits == 6 ? 64 : 32;
+  static constexpr int kEntries = 1 << kBits;
   alignas(64) uint16_t entries_[kEntries]{};
 };
 
@@ -110,14 +111,17 @@ class TileCodes {
   template <int kGroup = 0>
   [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed,
                                      const BlockScales (&scales)[kGroups]) {
-    if constexpr (Tiles::kRow.code_bits == 4) return unpack_nibbles(packed);
-    for (int g = 0; g < kGroups; ++g) {
-      const __m512i codes = packed.template codes_as_stored<kGroup>(g).v;
-      const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
-      put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
-      put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
+    if constexpr (Tiles::kRow.code_bits == 4) {
+      unpack_nibbles(packed);
+    } else {
+      for (int g = 0; g < kGroups; ++g) {
+        const __m512i codes = packed.template codes_as_stored<kGroup>(g).v;
+        const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
+        put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
+        put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
+      }
+      if constexpr (kGroup + 1 < kBlockValues / 4) unpack<kGroup + 1>(packed, scales);
     }
-    if constexpr (kGroup + 1 < kBlockValues / 4) unpack<kGroup + 1>(packed, scales);
   }
   /// Those of tile kSum of sums into a register, or into that and the next one.
   template <int kSum, int kRegister>

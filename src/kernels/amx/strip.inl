@@ -1,13 +1,13 @@
-// The product of a single strip: its sums stay in registers, which those of one group fill. Included inside the
-// namespace of the level, before the product of several strips.
+// The product of a single strip with matrices of few columns: what blocks add up to stays in registers, which
+// one group fills. Included inside the namespace of the level, before the product of several strips.
 
-/// Columns of the widest matrix that it is for: while the strip stays in the first cache and groups are so short
-/// that memory delivers one after the other as fast as two side by side.
+/// Columns of the widest matrix that it is for: while the strip stays in the first cache and groups are so
+/// short that memory delivers one after the other as fast as two side by side.
 constexpr int kStripProductCols = 1024;
 
-/// A strip of tokens with one group after the other. Each turn multiplies a block, stores the sums of the one
-/// before and adds those of the one before that, as several strips do; tiles of every other block have
-/// registers of their own, for a product waits until its register has been stored.
+/// A strip of tokens with one group after the other. Each turn multiplies a block, stores its tile of sums in
+/// the next turn and adds them in the one after that, as several strips do. Every other block has tiles of
+/// its own, for a product waits until its register has been stored.
 template <PackedFormat kFormat>
 class StripProduct {
   static constexpr bool kTwoParts = StepTiles<kFormat, 1>::kTwoParts;
@@ -22,15 +22,15 @@ class StripProduct {
 
   void multiply(int group) {
     for (int block = 0; block < kLead && block < n_blocks_; ++block) unpack(group, block);
-    F32 sums[kStripTokens];
+    F32 acc[kStripTokens];
 #pragma GCC unroll 16
-    for (F32& a : sums) a = set1(0.0F);
+    for (F32& a : acc) a = set1(0.0F);
     for (int i = 0; i < n_blocks_ + 2; i += 2) {
-      run<0>(group, i, sums);
-      if (i + 1 < n_blocks_ + 2) run<1>(group, i + 1, sums);
+      run<0>(group, i, acc);
+      if (i + 1 < n_blocks_ + 2) run<1>(group, i + 1, acc);
     }
 #pragma GCC unroll 16
-    for (int t = 0; t < kStripTokens; ++t) p_.store(group, token_ + t, sums[t]);
+    for (int t = 0; t < kStripTokens; ++t) p_.store(group, token_ + t, acc[t]);
   }
 
  private:
@@ -38,7 +38,7 @@ class StripProduct {
   static constexpr int kBlocks = 4;  // from the one that is added to the last one unpacked
 
   template <int kTurn>
-  [[gnu::always_inline]] void run(int group, int i, F32 (&sums)[kStripTokens]) {
+  [[gnu::always_inline]] void run(int group, int i, F32 (&acc)[kStripTokens]) {
     constexpr int kIntegers = kTurn;
     constexpr int kSums = 2 + kTurn;
     constexpr int kCodes = 4 + 2 * kTurn;
@@ -49,11 +49,11 @@ class StripProduct {
     zero_tile<kSums>();
     multiply_tile<kSums, kCodes, kIntegers>();
     if constexpr (kTwoParts) multiply_tile<kSums, kCodes + 1, kIntegers>();
-    if (i >= 2) add(i - 2, opaque(sums_[kTurn].of[0]), sums);
-    if (i + kLead < n_blocks_) unpack(group, i + kLead);
+    if (i >= 2) add(i - 2, opaque(sums_[kTurn].of[0]), acc);
+    if (i + kLead < n_blocks_) unpack(group, i + kLead);  // where what has just been added was
   }
 
-  [[gnu::always_inline]] void add(int block, const float* dots, F32 (&sums)[kStripTokens]) const {
+  [[gnu::always_inline]] void add(int block, const float* dots, F32 (&acc)[kStripTokens]) const {
     const int64_t one = place_.one(block);
     const float* scales_x = opaque(x_.scales + one);
     const TileScales& s = scales_[block % kBlocks];
@@ -61,7 +61,7 @@ class StripProduct {
 #pragma GCC unroll 16
     for (int t = 0; t < kStripTokens; ++t) {
       const F32 dot = load(dots + t * kLanes);
-      sums[t] = add_dot<kFormat>(sums[t], dot, scale, s, set1(scales_x[t]), x_, one + t);
+      acc[t] = add_dot<kFormat>(acc[t], dot, scale, s, set1(scales_x[t]), x_, one + t);
     }
   }
 

@@ -50,4 +50,3 @@ template <PackedFormat kFormat>
   const F32 factor = minimum_factor<kFormat>(s, x.sums[one], x.firsts[one]);
   return fma(scale_x, fma(scale, dot, s.minimum * factor), a);
 }
-

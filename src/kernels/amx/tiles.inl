@@ -3,8 +3,8 @@
 // holds, so they are exact in any order. Sums go to the first cache, where vectors of 16 rows take them.
 // Included inside the namespace of the level, after sums.inl and products of strips of 8.
 
-/// What LDTILECFG reads (Intel SDM vol. 1, 18.3.1): all tiles are of 16 rows of 64 bytes. 0 has the integers
-/// of tokens, those from 1 on sums, the last ones codes.
+/// What LDTILECFG reads (Intel SDM vol. 1, 18.3.1): all tiles are of 16 rows of 64 bytes. The first ones have
+/// the integers of tokens, those after them sums, the last ones codes.
 struct alignas(64) TileShapes {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -105,9 +105,8 @@ class TileProduct {
  private:
   template <int kSum>
   static constexpr int kRegister = Tiles::template kRegister<kSum * Tiles::kCodesOfSum>;  // of its codes
-  static constexpr int kCodes =
-      2;  // of as many blocks as are unpacked or multiplied: more would not stay in the first cache
-  static constexpr int kScales = 8;  // ... stored or added
+  static constexpr int kCodes = 2;   // blocks unpacked or multiplied: more would not stay in the first cache
+  static constexpr int kScales = 8;  // blocks whose sums are not yet added, and more
   static_assert(kScales * kGroups <= kStripTokens);
 
   struct Step {
@@ -201,10 +200,11 @@ int multiply_tiles(const Product& p, const Groups& groups) {
   _tile_loadconfig(&kShapes);
   for (int token = 0; token < end; token += kTogether) {
     const int n_strips = std::min(kTogether, end - token) / kStripTokens;
-    if constexpr (!StepTiles<kFormat, 1>::kSplit) {
+    if constexpr (!StepTiles<kFormat, 1>::kSplit) {  // halves have more sums than there are registers for
       if (n_strips == 1 && p.w.n_cols <= kStripProductCols) {
         StripProduct<kFormat> product(p, token);
-        for (int g = groups.begin; g < groups.end; ++g) product.multiply(g);
+        for_group_tiles<kStripTokens, 1>(groups,
+                                         [&](auto, const TileGroups& tile) { product.multiply(tile.first); });
         continue;
       }
     }

@@ -9,8 +9,8 @@ inline I32 nearest_integer(F32 v) {
   return bits(v + magic) - bits(magic);
 }
 
-/// The nearest integer of at most 8 significant bits, which is a bfloat16, ties to even: of magnitudes below
-/// 2^22.
+/// The nearest integer of at most 8 significant bits, which is a bfloat16, ties to even; of finite magnitudes
+/// below 2^110.
 inline F32 nearest_of_8_bits(F32 v) {
   constexpr int32_t kExponent = 0x7F800000;
   constexpr int32_t kOf128 = 0x43000000;           // the exponent of 128 to 255, ...
