@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstdint>
 
 #include "model/pass.h"
@@ -126,6 +127,7 @@ void multiply(const Pass& p, const Input& input, const std::array<Product, kProd
   std::array<Outputs, kProducts> parts;
   const auto [begin, end, n_runs, stride] = tile.groups;
   if (input.is_few()) {
+    assert(tile.row_begin == 0);  // few rows are one tile
     for (const auto& [weight, y] : products) {
       multiply_groups(p, input, weight, tile, tile.groups, y + ptrdiff_t{begin} * kernels::kLanes,
                       weight.n_rows);
@@ -141,6 +143,7 @@ void multiply(const Pass& p, const Input& input, const std::array<Product, kProd
     }
     return;
   }
+  assert(n_runs == 1);
   for (int g = begin; g < end; g += kPartGroups) {
     const int part_end = std::min(g + kPartGroups, end);
     for (size_t i = 0; i < kProducts; ++i) {
