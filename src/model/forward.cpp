@@ -179,16 +179,14 @@ struct GateUp {
   }
   [[nodiscard]] Tiles tasks() const { return tiles(p, up(), p.n_tokens()); }
   void run(const Input& input, const Tiles& tasks, int task) const {
+    const auto finish = [&](const auto& parts) {
+      activate(parts.front(), parts.back());
+      if (!input.is_few()) ffn_hidden(p, w).put(parts.front());
+    };
     if (is_gated()) {
-      multiply(p, input, std::array{gate(), up()}, tasks[task], [&](const std::array<Outputs, 2>& parts) {
-        activate(parts[0], parts[1]);
-        if (!input.is_few()) ffn_hidden(p, w).put(parts[0]);
-      });
+      multiply(p, input, std::array{gate(), up()}, tasks[task], finish);
     } else {
-      multiply(p, input, std::array{up()}, tasks[task], [&](const std::array<Outputs, 1>& parts) {
-        activate(parts[0], parts[0]);
-        if (!input.is_few()) ffn_hidden(p, w).put(parts[0]);
-      });
+      multiply(p, input, std::array{up()}, tasks[task], finish);
     }
   }
   /// gate = act(gate) * up, or act(up) where both are that.

@@ -115,7 +115,7 @@ class TileCodes {
       unpack_nibbles(packed);
     } else {
       for (int g = 0; g < kGroups; ++g) {
-        const __m512i codes = packed.template codes_as_stored<kGroup>(g).v;
+        const __m512i codes = packed.template codes<kGroup>(g).v;
         const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
         put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
         put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);

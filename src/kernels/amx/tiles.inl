@@ -106,7 +106,7 @@ class TileProduct {
   template <int kSum>
   static constexpr int kRegister = Tiles::template kRegister<kSum * Tiles::kCodesOfSum>;  // of its codes
   static constexpr int kCodes = 2;   // blocks unpacked or multiplied: more would not stay in the first cache
-  static constexpr int kScales = 8;  // blocks whose sums are not yet added, and more
+  static constexpr int kScales = 4;  // blocks unpacked, multiplied, stored or added
   static_assert(kScales * kGroups <= kStripTokens);
 
   struct Step {

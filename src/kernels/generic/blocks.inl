@@ -1,9 +1,9 @@
 // Blocks of 32 columns: the codes of 16 rows unpacked, their integer products with quantised activations, and
 // what these add to the sums of a tile. Included inside the namespace of a level.
 
-/// The codes of k-group kGroup of a block as unsigned bytes.
+/// The codes of k-group kGroup of a block as unsigned bytes, of IQ4_NL the values they select, plus 128.
 template <PackedFormat kFormat, int kGroup>
-[[gnu::always_inline]] inline Bytes stored_codes(const std::byte* planes) {
+[[gnu::always_inline]] inline Bytes block_codes(const std::byte* planes) {
   constexpr int kBits = format_row(kFormat).code_bits;
   constexpr int kPair = 2 * (kGroup % 4);  // where a vector of 2-bit codes keeps this k-group
   constexpr int kHigh = high_plane_bytes(kBits);
@@ -15,18 +15,11 @@ template <PackedFormat kFormat, int kGroup>
     if constexpr (kBits == 3) return merge<kGroup, 2, 1>(low, load_bytes(planes));
   } else {
     const Bytes low = field<kGroup / 4 * 4, 15>(load_bytes(planes + kHigh + 64 * (kGroup % 4)));
+    if constexpr (kFormat == PackedFormat::kIQ4_NL) return lookup(kIq4NlValues, low);
     if constexpr (kBits == 5) return merge<kGroup, 4, 1>(low, load_bytes(planes));
     if constexpr (kBits == 6) return merge<kPair, 4, 3>(low, load_bytes(planes + 64 * (kGroup / 4)));
     return low;
   }
-}
-
-/// The same, of IQ4_NL the values they select, plus 128.
-template <PackedFormat kFormat, int kGroup>
-[[gnu::always_inline]] inline Bytes block_codes(const std::byte* planes) {
-  const Bytes codes = stored_codes<kFormat, kGroup>(planes);
-  if constexpr (kFormat == PackedFormat::kIQ4_NL) return lookup(kIq4NlValues, codes);
-  return codes;
 }
 
 /// The same of k-group k.
@@ -197,10 +190,6 @@ struct PackedBlock {
     const std::byte* planes = group(g) + place.planes;
     if constexpr (kStream) fetch_stream<kFormat, kGroup>(planes);
     return block_codes<kFormat, kGroup>(planes);
-  }
-  template <int kGroup>
-  [[nodiscard]] [[gnu::always_inline]] Bytes codes_as_stored(int g) const {
-    return stored_codes<kFormat, kGroup>(group(g) + place.planes);
   }
   /// Vector i of its planes.
   [[nodiscard]] [[gnu::always_inline]] Bytes vector(int g, int i) const {
