@@ -131,6 +131,33 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
   state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
 }
 
+// The tokens of a run after 256 others.
+void attention_run(benchmark::State& state, KvType type, int n_heads, int head_dim) {
+  std::mt19937 rng(1);
+  std::normal_distribution<float> normal;
+  const int n_tokens = kRunRows / n_heads;
+  constexpr int kDepth = 256;
+  std::vector<float> q(static_cast<size_t>(kRunRows) * head_dim);
+  for (float& x : q) x = normal(rng);
+  const int64_t page_bytes = kv_page_bytes(type, head_dim);
+  constexpr int kPages = (kDepth + kRunRows + kPagePositions - 1) / kPagePositions;
+  AlignedBuffer<std::byte> cache(static_cast<size_t>(kPages * page_bytes));
+  std::vector<const std::byte*> pages;
+  for (int p = 0; p < kPages; ++p) pages.push_back(cache.data() + p * page_bytes);
+  for (int i = 0; i < kDepth + n_tokens; ++i) {
+    table().store_kv(q.data(), q.data(), head_dim, type, i % kPagePositions,
+                     cache.data() + i / kPagePositions * page_bytes);
+  }
+  std::vector<float> out(q.size());
+  const int64_t stride = int64_t{n_heads} * head_dim;
+  for (auto _ : state) {
+    table().attention_run(
+        {q.data(), out.data(), stride, pages.data(), type, n_heads, head_dim, n_tokens, kDepth, 0, 0.125F});
+  }
+  const double macs = 2.0 * n_tokens * n_heads * head_dim * (kDepth + (n_tokens + 1) / 2.0);
+  state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
+}
+
 void quantize(benchmark::State& state) {
   Problem problem(TensorType::kQ8_0, 16, 576, 512);
   for (auto _ : state)
@@ -161,6 +188,13 @@ void register_all() {
         benchmark::RegisterBenchmark(name.c_str(), attention, type, n_heads, head_dim, in_memory ? 2048 : 256,
                                      in_memory);
       }
+    }
+  }
+  for (const auto [n_heads, head_dim] : kShapes) {
+    for (const KvType type : {KvType::kF16, KvType::kF32}) {
+      const auto name =
+          fmt::format("attention_run/{}/{}x{}", kKvTypeNames[static_cast<int>(type)], n_heads, head_dim);
+      benchmark::RegisterBenchmark(name.c_str(), attention_run, type, n_heads, head_dim);
     }
   }
   benchmark::RegisterBenchmark("quantize/512x576", quantize);

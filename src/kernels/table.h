@@ -119,7 +119,25 @@ struct AttentionTask {
   int end;                                      // one past the last visible position, > begin
   float scale;                                  // scores are multiplied by it
   std::span<const std::byte* const> next = {};  // pages that are probably read after it: asked for ahead
+  bool is_asked_for = true;                     // it was what its worker's task before had as `next`
 };
+
+/// Attention of consecutive tokens of one sequence, of the query heads that share a kv head. What they read
+/// is in its pages, their own keys and values too.
+struct AttentionRun {
+  const float* q;  // of the first token: [n_heads, head_dim], already rotated
+  float* out;      // of the first token: [n_heads, head_dim]
+  int64_t stride;  // from a token's q to that of the next one; the same of out
+  const std::byte* const* pages;
+  KvType kv_type;  // kF16 or kF32
+  int n_heads;
+  int head_dim;
+  int n_tokens;  // n_tokens * n_heads <= kRunRows
+  int position;  // of the first token
+  int window;    // positions that a token sees, its own the last one of them; 0: all up to its own
+  float scale;
+};
+inline constexpr int kRunRows = 64;
 
 enum class RopePairing : uint8_t {
   kAdjacent,  // (x[2i], x[2i+1]): llama as GGUF stores it
@@ -169,6 +187,9 @@ struct KernelTable {
   /// columns, score) for each block in order; the chain over positions is out = fma(weight * scale_v,
   /// float(code), out).
   void (*attention)(const AttentionTask& task);
+  /// The same of several tokens, joined and divided: each value as attention and join_spans would have it,
+  /// but sooner, for keys and values are converted once.
+  void (*attention_run)(const AttentionRun& run);
   /// Joins n_spans consecutive spans of one head in order and divides: out [head_dim]. Those of span s are
   /// parts[s * stride] and values[s * stride * head_dim ..]. With M the larger maximum, a = e^(maximum - M)
   /// and b = e^(next maximum - M): total = fma(total, a, next total * b), value = fma(value, a, next value *

@@ -63,20 +63,6 @@ void store(const Layer& l, int t, int kv_head) {
                        token.cache->pages(l.index, kv_head)[token.position / kernels::kPagePositions]);
 }
 
-/// All heads of all tokens: before tokens that read what others store.
-void finish(const Layer& l) {
-  const int n_kv_heads = l.spec().n_kv_heads;
-  l.p.pool.run(l.p.n_tokens() * n_kv_heads, [&](int task, int) {
-    const int t = task / n_kv_heads;
-    const int kv_head = task % n_kv_heads;
-    finish_queries(l, t, kv_head, queries(l, t, kv_head));
-    store(l, t, kv_head);
-  });
-  l.p.watch("Qcur", l.index, l.p.s.q.data(), l.p.n_tokens(), l.p.spec().q_width());
-  l.p.watch("Kcur", l.index, l.p.s.k.data(), l.p.n_tokens(), l.p.spec().kv_width());
-  l.p.watch("Vcur", l.index, l.p.s.v.data(), l.p.n_tokens(), l.p.spec().kv_width());
-}
-
 /// Positions that a token sees in a layer, and the spans of attention they touch.
 struct Visible {
   int begin, end;
@@ -111,9 +97,26 @@ struct Part {
   }
 };
 
-/// The unfinished attention of `part`. `is_ready`: queries are finished and its own key and value stored.
-/// `next` is probably computed after it.
-void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready, int worker, float* out,
+/// How a worker meets a task.
+struct Turn {
+  int worker;
+  bool is_ready;      // queries are finished, and the tokens' own keys and values stored
+  bool is_asked_for;  // its last task was the one before, which asked for what this one reads
+};
+
+/// Tasks of attention: mix(task, turn) for each.
+template <typename Mix>
+void run_turns(ThreadPool& pool, int n_tasks, bool is_ready, const Mix& mix) {
+  pool.run_begun(n_tasks, [mix, is_ready](int worker) {
+    return [mix, is_ready, worker, next = -1](int task) mutable {
+      mix(task, Turn{worker, is_ready, task == next});
+      next = task + 1;
+    };
+  });
+}
+
+/// The unfinished attention of `part`. `next` is probably computed after it.
+void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& turn, float* out,
               kernels::AttentionPart* parts) {
   const Pass& p = l.p;
   const KvCache& cache = *l.token(part.t).cache;
@@ -121,8 +124,8 @@ void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready,
   task.n_heads = l.heads_of_kv();
   task.head_dim = l.spec().head_dim;
   task.q = queries(l, part.t, part.kv_head);
-  if (!is_ready) {
-    float* q = p.s.private_rows[static_cast<size_t>(worker)].queries.data();
+  if (!turn.is_ready) {
+    float* q = p.s.private_rows[static_cast<size_t>(turn.worker)].queries.data();
     std::copy_n(task.q, task.n_heads * task.head_dim, q);
     finish_queries(l, part.t, part.kv_head, q);
     if (part.holds_token(l)) store(l, part.t, part.kv_head);
@@ -132,6 +135,7 @@ void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready,
   task.parts = parts;
   task.pages = cache.pages(l.index, part.kv_head);
   task.next = next.pages(l);
+  task.is_asked_for = turn.is_asked_for;
   task.kv_type = cache.type();
   task.begin = part.positions.begin;
   task.end = part.positions.end;
@@ -140,7 +144,7 @@ void mix_part(const Layer& l, const Part& part, const Part& next, bool is_ready,
 }
 
 /// The heads of a kv head of a token, whatever the depth.
-void mix_token(const Layer& l, int index, bool is_ready, int worker) {
+void mix_token(const Layer& l, int index, const Turn& turn) {
   const Pass& p = l.p;
   const int head_dim = l.spec().head_dim;
   const int n_kv_heads = l.spec().n_kv_heads;
@@ -153,15 +157,72 @@ void mix_token(const Layer& l, int index, bool is_ready, int worker) {
   const int head = part.kv_head * l.heads_of_kv();
   float* out = row(row(p.s.mixed.data(), part.t, p.spec().q_width()), head, head_dim);
   kernels::AttentionPart* parts = row(p.s.parts.data(), part.t, l.spec().n_heads) + head;
-  mix_part(l, part, part_of(next), is_ready, worker, out, parts);
+  mix_part(l, part, part_of(next), turn, out, parts);
   for (int h = 0; h < l.heads_of_kv(); ++h) {
     float* values = row(out, h, head_dim);
     p.kernels().join_spans(values, parts + h, 1, 0, head_dim, values);
   }
 }
 
+/// Tokens from t on, before `end`, that follow each other in one sequence.
+int run_length(const Layer& l, int t, int end) {
+  int n = 1;
+  if (l.token(t).cache->type() == kernels::KvType::kQ8_0) return n;
+  while (t + n < end && l.token(t + n).cache == l.token(t).cache &&
+         l.token(t + n).position == l.token(t).position + n) {
+    ++n;
+  }
+  return n;
+}
+
+/// Tokens that are a task of attention for each kv head.
+int tokens_of_task(const Layer& l) {
+  const int for_each = l.p.n_tokens() * l.spec().n_kv_heads / (kTasksPerThread * l.p.pool.size());
+  return std::clamp(for_each, 1, std::max(1, kernels::kRunRows / l.heads_of_kv()));
+}
+
+/// The heads of a kv head of n tokens that follow each other, whose own keys and values are stored.
+void mix_run(const Layer& l, int t, int n, int kv_head) {
+  const Pass& p = l.p;
+  const KvCache& cache = *l.token(t).cache;
+  kernels::AttentionRun run{};
+  run.q = queries(l, t, kv_head);
+  run.stride = p.spec().q_width();
+  run.out = row(row(p.s.mixed.data(), t, p.spec().q_width()), kv_head * l.heads_of_kv(), l.spec().head_dim);
+  run.pages = cache.pages(l.index, kv_head);
+  run.kv_type = cache.type();
+  run.n_heads = l.heads_of_kv();
+  run.head_dim = l.spec().head_dim;
+  run.n_tokens = n;
+  run.position = l.token(t).position;
+  run.window = p.spec().is_local(l.index) ? l.spec().window : 0;
+  run.scale = l.spec().scale;
+  p.kernels().attention_run(run);
+}
+
+/// All tokens, ready: those that follow each other together.
+void mix_runs(const Layer& l) {
+  const int n_kv_heads = l.spec().n_kv_heads;
+  const int tokens = tokens_of_task(l);
+  const int n_tasks = (l.p.n_tokens() + tokens - 1) / tokens * n_kv_heads;
+  l.p.pool.run(n_tasks, [l, n_kv_heads, tokens](int index, int worker) {
+    const int kv_head = index % n_kv_heads;
+    const int begin = index / n_kv_heads * tokens;
+    const int end = std::min(begin + tokens, l.p.n_tokens());
+    for (int t = begin; t < end;) {
+      const int n = run_length(l, t, end);
+      if (n > 1) {
+        mix_run(l, t, n, kv_head);
+      } else {
+        mix_token(l, t * n_kv_heads + kv_head, {worker, true, false});
+      }
+      t += n;
+    }
+  });
+}
+
 /// The heads of a kv head of token t over a span.
-void mix_span(const Layer& l, int t, int index, bool is_ready, int worker) {
+void mix_span(const Layer& l, int t, int index, const Turn& turn) {
   const Visible positions = visible(l, t);
   const int n_kv_heads = l.spec().n_kv_heads;
   const auto part_of = [&](int task) {
@@ -170,7 +231,7 @@ void mix_span(const Layer& l, int t, int index, bool is_ready, int worker) {
   const Part part = part_of(index);
   const int next = std::min(index + 1, positions.n_spans() * n_kv_heads - 1);
   const int at = index / n_kv_heads * l.spec().n_heads + part.kv_head * l.heads_of_kv();
-  mix_part(l, part, part_of(next), is_ready, worker, row(l.p.s.span_values.data(), at, l.spec().head_dim),
+  mix_part(l, part, part_of(next), turn, row(l.p.s.span_values.data(), at, l.spec().head_dim),
            l.p.s.span_parts.data() + at);
 }
 
@@ -181,8 +242,8 @@ void mix_spans(const Layer& l, int t, bool is_ready) {
   const int n_heads = l.spec().n_heads;
   const int n_spans = visible(l, t).n_spans();
   p.s.reserve_spans(n_spans, n_heads, head_dim);
-  p.pool.run(n_spans * l.spec().n_kv_heads,
-             [l, t, is_ready](int index, int worker) { mix_span(l, t, index, is_ready, worker); });
+  run_turns(p.pool, n_spans * l.spec().n_kv_heads, is_ready,
+            [l, t](int index, const Turn& turn) { mix_span(l, t, index, turn); });
   const auto join = [&](int h, int) {
     p.kernels().join_spans(row(p.s.span_values.data(), h, head_dim), p.s.span_parts.data() + h, n_spans,
                            n_heads, head_dim, row(row(p.s.mixed.data(), t, p.spec().q_width()), h, head_dim));
@@ -196,15 +257,33 @@ void mix_spans(const Layer& l, int t, bool is_ready) {
 
 }  // namespace
 
-void attend(const Pass& p, const LayerWeights& w, int layer) {
+void make_ready(const Pass& p, const LayerWeights& w, int layer) {
+  const Layer l{p, w, layer};
+  const int n_kv_heads = l.spec().n_kv_heads;
+  p.pool.run(p.n_tokens() * n_kv_heads, [l, n_kv_heads](int task, int) {
+    const int t = task / n_kv_heads;
+    const int kv_head = task % n_kv_heads;
+    finish_queries(l, t, kv_head, queries(l, t, kv_head));
+    store(l, t, kv_head);
+  });
+  p.watch("Qcur", layer, p.s.q.data(), p.n_tokens(), p.spec().q_width());
+  p.watch("Kcur", layer, p.s.k.data(), p.n_tokens(), p.spec().kv_width());
+  p.watch("Vcur", layer, p.s.v.data(), p.n_tokens(), p.spec().kv_width());
+}
+
+void attend(const Pass& p, const LayerWeights& w, int layer, bool is_ready) {
   const Layer l{p, w, layer};
   const bool by_tokens = p.n_tokens() * l.spec().n_kv_heads >= kTasksPerThread * p.pool.size();
   // Where nothing waits for the stored keys of others, each task makes ready what it reads.
-  const bool is_ready = static_cast<bool>(p.tap) || (by_tokens && !p.are_strangers);
-  if (is_ready) finish(l);
-  if (by_tokens) {
-    p.pool.run(p.n_tokens() * l.spec().n_kv_heads,
-               [l, is_ready](int index, int worker) { mix_token(l, index, is_ready, worker); });
+  if (!is_ready && (static_cast<bool>(p.tap) || (by_tokens && !p.are_strangers))) {
+    make_ready(p, w, layer);
+    is_ready = true;
+  }
+  if (by_tokens && is_ready) {
+    mix_runs(l);
+  } else if (by_tokens) {
+    run_turns(p.pool, p.n_tokens() * l.spec().n_kv_heads, false,
+              [l](int index, const Turn& turn) { mix_token(l, index, turn); });
   } else {
     for (int t = 0; t < p.n_tokens(); ++t) mix_spans(l, t, is_ready);
   }

@@ -6,8 +6,11 @@
 
 namespace pellucid::model {
 
-/// Makes queries and keys ready (bias, norm of each head, rotation), stores keys and values in the caches,
-/// and mixes: softmax(q k^T) v of each head. s.q, s.k, s.v -> s.mixed.
-void attend(const Pass& p, const LayerWeights& w, int layer);
+/// Makes queries and keys ready in place (bias, norm of each head, rotation) and stores keys and values in
+/// the caches. s.q, s.k, s.v.
+void make_ready(const Pass& p, const LayerWeights& w, int layer);
+
+/// softmax(q k^T) v of each head: s.q -> s.mixed. Makes ready what it reads unless that `is_ready`.
+void attend(const Pass& p, const LayerWeights& w, int layer, bool is_ready = false);
 
 }  // namespace pellucid::model

@@ -254,11 +254,46 @@ void head(const Pass& p, float* logits) {
   p.watch("result_output", kNoLayer, logits, n_wanted, p.spec().n_vocab);
 }
 
+/// The tokens whose logits are wanted.
+Batch only_wanted(const Batch& batch) {
+  Batch only;
+  for (const int t : batch.wanted) {
+    only.wanted.push_back(static_cast<int>(only.tokens.size()));
+    only.tokens.push_back(batch.tokens[static_cast<size_t>(t)]);
+  }
+  return only;
+}
+
+/// Moves these rows, ascending, to the front.
+void keep_rows(const std::vector<int>& rows, float* matrix, int n_cols) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != static_cast<int>(i)) {
+      std::copy_n(row(matrix, rows[i], n_cols), n_cols, row(matrix, static_cast<int>(i), n_cols));
+    }
+  }
+}
+
 bool are_strangers(const Batch& batch) {
   std::vector<const KvCache*> caches;
   for (const BatchToken& token : batch.tokens) caches.push_back(token.cache);
   std::sort(caches.begin(), caches.end());
   return std::adjacent_find(caches.begin(), caches.end()) == caches.end();
+}
+
+/// The last layer and the head where some tokens' logits are not wanted: of those nothing is read any more
+/// but their keys and values.
+void last_layer(const Pass& p, const LayerWeights& w, int layer, float* logits) {
+  run_region(p.pool, Qkv{p, w});
+  make_ready(p, w, layer);
+  if (p.batch.wanted.empty()) return;
+  keep_rows(p.batch.wanted, p.s.x.data(), p.spec().n_embd);
+  keep_rows(p.batch.wanted, p.s.q.data(), p.spec().q_width());
+  const Batch wanted = only_wanted(p.batch);
+  const Pass rest{p.model, wanted, p.s, p.pool, p.tap, are_strangers(wanted)};
+  attend(rest, w, layer, true);
+  add_output({rest, w, Block::kAttention});
+  ffn_block(rest, w, layer);
+  head(rest, logits);
 }
 
 }  // namespace
@@ -271,12 +306,20 @@ void forward(const Model& model, const Batch& batch, Scratch& scratch, ThreadPoo
   prepare_rope(p);
   embed(p);
   p.watch("inp_embd", kNoLayer, scratch.x.data(), p.n_tokens(), model.spec.n_embd);
-  for (int layer = 0; layer < model.spec.n_layers; ++layer) {
-    const LayerWeights& weights = model.weights.layers[static_cast<size_t>(layer)];
-    attention_block(p, weights, layer);
-    ffn_block(p, weights, layer);
+  const int last = model.spec.n_layers - 1;
+  const auto weights = [&](int layer) -> const LayerWeights& {
+    return model.weights.layers[static_cast<size_t>(layer)];
+  };
+  const bool all_are_wanted = batch.wanted.size() == batch.tokens.size() || static_cast<bool>(tap);
+  for (int layer = 0; layer < (all_are_wanted ? last + 1 : last); ++layer) {
+    attention_block(p, weights(layer), layer);
+    ffn_block(p, weights(layer), layer);
   }
-  head(p, logits);
+  if (all_are_wanted) {
+    head(p, logits);
+  } else {
+    last_layer(p, weights(last), last, logits);
+  }
 }
 
 }  // namespace pellucid::model

@@ -202,6 +202,58 @@ TEST(Levels, Attention) {
   }
 }
 
+// Tokens that follow each other: each as if it were alone, whatever the last one stored.
+TEST(Levels, AttentionOfARun) {
+  Rng rng(31);
+  struct Case {
+    int n_heads, n_tokens, position, window;
+  };
+  for (const KvType type : {KvType::kF16, KvType::kF32}) {
+    for (const int head_dim : {16, 64, 80, 256}) {
+      for (const auto& [n_heads, n_tokens, position, window] :
+           {Case{3, 21, 0, 0}, Case{1, 64, 40, 0}, Case{4, 16, 250, 0}, Case{2, 5, 511, 0},
+            Case{7, 9, 300, 33}, Case{5, 12, 700, 300}, Case{8, 8, 124, 64}, Case{1, 2, 0, 1},
+            Case{64, 1, 70, 0}}) {
+        const int end = position + n_tokens;
+        const int first = window == 0 ? 0 : std::max(0, position + 1 - window);
+        const int n_pages = (end + kPagePositions - 1) / kPagePositions;
+        const int64_t stride = int64_t{n_heads + 1} * head_dim;  // heads of another kv head in between
+        const std::vector<float> q = random_floats(size_t(n_tokens) * stride, rng, 3.0F);
+        std::vector<float> kv = random_floats(size_t{2} * end * head_dim, rng);
+        if (n_tokens > 1) std::fill_n(kv.end() - 2 * head_dim, 2 * head_dim, INFINITY);
+        expect_same("attention_run", [&](const KernelTable& t) {
+          std::vector<std::byte> pages(n_pages * kv_page_bytes(type, head_dim), std::byte{0xFF});  // NaN
+          std::vector<const std::byte*> addresses;
+          for (int p = 0; p < n_pages; ++p) {
+            std::byte* page = pages.data() + p * kv_page_bytes(type, head_dim);
+            addresses.push_back((p + 1) * kPagePositions <= first ? nullptr : page);
+            for (int i = p * kPagePositions; i < std::min(end, (p + 1) * kPagePositions); ++i) {
+              const float* k = kv.data() + size_t{2} * i * head_dim;
+              if (i >= first) t.store_kv(k, k + head_dim, head_dim, type, i % kPagePositions, page);
+            }
+          }
+          std::vector<float> out(q.size(), 7.0F);
+          t.attention_run({q.data(), out.data(), stride, addresses.data(), type, n_heads, head_dim, n_tokens,
+                           position, window, 0.125F});
+          const int n_compared = n_tokens > 1 ? n_tokens - 1 : 1;
+          for (int i = 0; i < n_compared; ++i) {
+            const int seen = position + i + 1;
+            std::vector<float> alone =
+                attend_at_once(t, {q.data() + i * stride, nullptr, nullptr, addresses.data(), type, n_heads,
+                                   head_dim, window == 0 ? 0 : std::max(0, seen - window), seen, 0.125F});
+            alone.insert(alone.end(), size_t(head_dim), 7.0F);  // nothing else is written
+            const std::vector<float> of_run(out.begin() + i * stride, out.begin() + (i + 1) * stride);
+            EXPECT_EQ(first_difference(alone, of_run), -1) << t.name << " token " << i;
+            for (const float v : of_run) EXPECT_TRUE(std::isfinite(v));
+          }
+          out.resize(size_t(n_compared) * stride);
+          return out;
+        });
+      }
+    }
+  }
+}
+
 // As the model layer does it: one token in turns from several runs of groups.
 std::vector<float> product(const KernelTable& table, const PackedMatrix& w, const Activations& x) {
   std::vector<float> y(static_cast<size_t>(x.n_tokens) * w.n_rows);

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "model/architectures.h"
 #include "model/tiny_model.h"
@@ -30,13 +31,16 @@ class Runner {
 
   /// The logits of every token of the batch.
   std::vector<float> run(Batch batch, const Tap& tap = {}) {
-    batch.wanted.clear();
-    for (BatchToken& token : batch.tokens) {
-      token.cache->reserve(token.position, token.position + 1);
-      batch.wanted.push_back(static_cast<int>(batch.wanted.size()));
-    }
+    batch.wanted.resize(batch.tokens.size());
+    std::iota(batch.wanted.begin(), batch.wanted.end(), 0);
+    return run_wanted(batch, tap);
+  }
+
+  /// The logits that the batch wants.
+  std::vector<float> run_wanted(const Batch& batch, const Tap& tap = {}) {
+    for (const BatchToken& token : batch.tokens) token.cache->reserve(token.position, token.position + 1);
     Scratch scratch(model_.spec, static_cast<int>(batch.tokens.size()));
-    std::vector<float> logits(batch.tokens.size() * static_cast<size_t>(n_vocab()));
+    std::vector<float> logits(batch.wanted.size() * static_cast<size_t>(n_vocab()));
     forward(model_, batch, scratch, pool_, logits.data(), tap);
     return logits;
   }
@@ -102,6 +106,40 @@ TEST(Forward, SequencesOfOneBatchDoNotSeeEachOther) {
   EXPECT_TRUE(same_bits(runner.row(together, 0), runner.row(alone, 0)));
   EXPECT_TRUE(same_bits(runner.row(together, 2), runner.row(alone, 1)));
   EXPECT_TRUE(same_bits(runner.row(together, 4), runner.row(alone, 2)));
+}
+
+/// The last layer runs for wanted tokens alone; all keys and values are stored nevertheless.
+TEST(Forward, WhatIsNotWantedChangesNoBit) {
+  const Tap tap = [](std::string_view, int, std::span<const float>, int) {};
+  for (const char* architecture : {"llama", "gemma3"}) {
+    TinyOptions options;
+    options.architecture = architecture;
+    options.type = TensorType::kQ4_0;
+    options.window = options.architecture == "gemma3" ? 20 : 0;
+    Runner runner(options);
+    for (const std::vector<int>& wanted : std::vector<std::vector<int>>{
+             {}, {0}, {49}, {0, 49}, {3, 4, 5, 30}, {20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 48}}) {
+      for (const Tap& with : {Tap(), tap}) {
+        KvCache a = runner.cache();
+        KvCache b = runner.cache();
+        Batch batch;
+        for (int i = 0; i < 40; ++i) batch.tokens.push_back({5 + i, i, &a});
+        for (int i = 0; i < 10; ++i) batch.tokens.push_back({45 - i, i, &b});
+        batch.wanted = wanted;
+        const std::vector<float> some = runner.run_wanted(batch, with);
+        const std::vector<float> next = runner.run({{{7, 40, &a}, {8, 10, &b}}, {}});
+        KvCache c = runner.cache();
+        KvCache d = runner.cache();
+        for (size_t i = 0; i < batch.tokens.size(); ++i) batch.tokens[i].cache = i < 40 ? &c : &d;
+        const std::vector<float> all = runner.run(batch);
+        for (size_t i = 0; i < wanted.size(); ++i) {
+          EXPECT_TRUE(same_bits(runner.row(some, static_cast<int>(i)), runner.row(all, wanted[i])))
+              << architecture << " " << wanted[i];
+        }
+        EXPECT_TRUE(same_bits(next, runner.run({{{7, 40, &c}, {8, 10, &d}}, {}}))) << architecture;
+      }
+    }
+  }
 }
 
 /// Of a pass that nobody watches each worker makes ready what it reads.

@@ -30,6 +30,7 @@ constexpr StripLayout kStripLayout = StripLayout::kBiasedFours;
 #endif
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 3 ? 2 : 1; }  // of a tile
+constexpr int kAheadPages = 1;  // of the next span that attention asks for in turns
 
 struct F32 {
   __m256 low, high;
@@ -60,6 +61,11 @@ inline I32 lanes_below(int n) {
 }
 
 inline F32 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+/// a, read once: GCC would rather have each multiplication read memory again.
+inline F32 in_register(F32 a) {
+  asm("" : "+x"(a.low), "+x"(a.high));
+  return a;
+}
 inline F32 load_first(const float* p, int n) {
   const I32 mask = lanes_below(n);
   return {_mm256_maskload_ps(p, mask.low), _mm256_maskload_ps(p + 8, mask.high)};

@@ -29,6 +29,12 @@ constexpr StripLayout kStripLayout = StripLayout::kFours;
 #endif
 constexpr int kAttentionHeads = 4;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 4; }  // of a tile
+// The pages of the next span that attention asks for in turns: 1, or as many as a span has at most.
+#ifdef PELLUCID_TILES
+constexpr int kAheadPages = 4;
+#else
+constexpr int kAheadPages = 1;
+#endif
 
 struct F32 {
   __m512 v;
@@ -53,6 +59,11 @@ inline __mmask16 lanes_below(int n) {
 inline F32 set1(float x) { return {_mm512_set1_ps(x)}; }
 inline I32 set1(int32_t x) { return {_mm512_set1_epi32(x)}; }
 inline F32 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+/// a, read once: GCC would rather have each multiplication read memory again.
+inline F32 in_register(F32 a) {
+  asm("" : "+v"(a.v));
+  return a;
+}
 inline F32 load_first(const float* p, int n) { return {_mm512_maskz_loadu_ps(lanes_below(n), p)}; }
 inline void store(float* p, F32 a) { _mm512_storeu_ps(p, a.v); }
 inline void store_first(float* p, F32 a, int n) { _mm512_mask_storeu_ps(p, lanes_below(n), a.v); }

@@ -9,12 +9,14 @@ namespace {
 #include "kernels/generic/matmul.inl"
 #include "kernels/generic/quantize.inl"
 #include "kernels/generic/attention.inl"
+#include "kernels/generic/attention_run.inl"
 // clang-format on
 
 template <FetchAhead kFetch = FetchAhead::kNextTile>
 constexpr KernelTable make_table(std::string_view name, uint8_t streams = kStreams) {
-  return {name,      kStripLayout, streams,  matmul<kFetch>, quantize, rms_norm, layer_norm, rope,   store_kv,
-          attention, join_spans,   silu_mul, gelu_mul,       gelu,     add,      scale,      softcap};
+  return {name, kStripLayout, streams,   matmul<kFetch>, quantize,   rms_norm, layer_norm,
+          rope, store_kv,     attention, attention_run,  join_spans, silu_mul, gelu_mul,
+          gelu, add,          scale,     softcap};
 }
 
 }  // namespace

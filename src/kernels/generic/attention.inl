@@ -6,7 +6,7 @@ inline F32 load_kv(const std::byte* half, int64_t index) {
   if constexpr (kType == KvType::kF16) {
     return load_half(half + index * 2);
   } else if constexpr (kType == KvType::kF32) {
-    return load(reinterpret_cast<const float*>(half) + index);
+    return in_register(load(reinterpret_cast<const float*>(half) + index));
   } else {
     return to_float(load_int8(half + index));
   }
@@ -80,41 +80,57 @@ struct SpanOfHeads {
   [[nodiscard]] int64_t half_bytes() const { return kv_page_bytes(kType, task.head_dim) / 2; }
   [[nodiscard]] const std::byte* keys(int position) const { return task.pages[position / kPagePositions]; }
   [[nodiscard]] const std::byte* values(int position) const { return keys(position) + half_bytes(); }
-  /// The page of `next` that comes as far behind it as the page of a position stands in this span.
-  [[nodiscard]] const std::byte* next_keys(int position) const {
-    const size_t index = static_cast<size_t>((position - first) / kPagePositions);
-    return next[index < next.size() ? index : next.size() - 1];
-  }
-  [[nodiscard]] const std::byte* next_values(int position) const {
-    return next_keys(position) + half_bytes();
-  }
+  /// Where the page of a position stands in this span.
+  [[nodiscard]] int page(int position) const { return (position - first) / kPagePositions; }
 };
 
 /// What tiles of kVectors * 16 elements a step ask for while they are multiplied: the tiles of all heads over
-/// half a page share half a page of the next span, so that memory is read as evenly as a processor
-/// multiplies.
+/// half a page share as many bytes of the next span, so that memory is read as evenly as a processor
+/// multiplies. They are the same half of the page that stands as far behind; or a part of the same half of
+/// each of kAheadPages pages in turns, where memory delivers several streams faster than one.
 template <int kVectors, KvType kType>
 class Ahead {
  public:
   /// n_tiles of n_steps over each half.
   template <int kHeads>
   Ahead(const SpanOfHeads<kType, kHeads>& s, int n_tiles, int n_steps)
-      : first_tile_(s.head / kAttentionHeads * n_tiles),
-        tile_bytes_(s.half_bytes() / (n_tiles * ((s.task.n_heads + kAttentionHeads - 1) / kAttentionHeads))),
+      : next_(s.next),
+        half_bytes_(s.half_bytes()),
+        first_tile_(s.head / kAttentionHeads * n_tiles),
+        tile_bytes_(half_bytes_ / (n_tiles * ((s.task.n_heads + kAttentionHeads - 1) / kAttentionHeads))),
         step_bytes_(tile_bytes_ / n_steps) {}
 
-  void start(const std::byte* half, int tile) { at_ = half + (first_tile_ + tile) * tile_bytes_; }
+  /// A tile over the half, `offset` bytes into it, of the span's page `page`.
+  void start(int page, int64_t offset, int tile) {
+    const auto n_pages = static_cast<int>(next_.size());
+    const int64_t done = (first_tile_ + tile) * tile_bytes_;
+    if (n_pages < kAheadPages) {
+      const std::byte* at = next_[page < n_pages ? page : n_pages - 1] + offset + done;
+      for (int i = 0; i < kAheadPages; ++i) at_[i] = at + i * step_bytes_;
+      turn_bytes_ = kAheadPages * step_bytes_;
+    } else {
+      for (int i = 0; i < kAheadPages; ++i) {
+        at_[i] = next_[i] + offset + (page * half_bytes_ + done) / kAheadPages;
+      }
+      turn_bytes_ = step_bytes_;
+    }
+  }
   void step() {
     constexpr int kBytes = kVectors * kLanes * (kType == KvType::kF32 ? 4 : kType == KvType::kF16 ? 2 : 1);
-    for (int i = 0; i < kBytes; i += kLineBytes) __builtin_prefetch(at_ + i, 0, 2);
-    at_ += step_bytes_;
+    const std::byte* at = at_[0];
+    for (int i = 0; i < kBytes; i += kLineBytes) __builtin_prefetch(at + i, 0, 2);
+    for (int i = 0; i + 1 < kAheadPages; ++i) at_[i] = at_[i + 1];
+    at_[kAheadPages - 1] = at + turn_bytes_;
   }
 
  private:
+  std::span<const std::byte* const> next_;
+  int64_t half_bytes_;
   int64_t first_tile_;
   int64_t tile_bytes_;
   int64_t step_bytes_;
-  const std::byte* at_ = nullptr;
+  int64_t turn_bytes_ = 0;
+  const std::byte* at_[kAheadPages] = {};
 };
 
 /// acc[h][i] += factor(h) times the elements of vector i, in an order that keeps the fewest vectors alive.
@@ -170,13 +186,13 @@ inline void multiply_keys(const SpanOfHeads<kType, kHeads>& s, const std::byte* 
   }
 }
 
-/// Scores of all heads with the same positions, from `position` on.
+/// Products of all heads with the same positions, from `position` on.
 template <int kVectors, KvType kType, int kHeads>
 inline void score_tile(const SpanOfHeads<kType, kHeads>& s, int position, Ahead<kVectors, kType>& ahead) {
   const int head_dim = s.task.head_dim;
   const int lane = position % kPagePositions;
   const std::byte* page = s.keys(position);
-  ahead.start(s.next_keys(position), lane / (kVectors * kLanes));
+  ahead.start(s.page(position), 0, lane / (kVectors * kLanes));
   F32 acc[kHeads][kVectors];
   if constexpr (kType != KvType::kQ8_0) {
     multiply_keys(s, page, lane, 0, head_dim, ahead, acc);
@@ -195,7 +211,7 @@ inline void score_tile(const SpanOfHeads<kType, kHeads>& s, int position, Ahead<
   for (int h = 0; h < kHeads; ++h) {
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
-      store(s.scores[h] + position - s.first + i * kLanes, acc[h][i] * set1(s.task.scale));
+      store(s.scores[h] + position - s.first + i * kLanes, acc[h][i]);
     }
   }
 }
@@ -213,25 +229,23 @@ inline void score(const SpanOfHeads<kType, kHeads>& s) {
 /// processors take a hundred cycles and more.
 inline F32 weight_of(F32 below) {
   const F32 least = set1(-69.0F);
-  return if_less(below, least, set1(0.0F), exp(max(least, below)));
+  return if_less(below, least, set1(0.0F), exp_of_normal(max(least, below)));
 }
 
-/// Scores of one head to weights e^(score - maximum), 0 outside [begin, end); their sum in 16 lanes and one
-/// tree.
-template <KvType kType, int kHeads>
-inline AttentionPart softmax(const SpanOfHeads<kType, kHeads>& s, int h) {
+/// Products of one head with keys to weights e^(score - maximum), 0 outside [begin, end); their sum in 16
+/// lanes and one tree.
+inline AttentionPart softmax(float* scores, float scale, int begin, int end) {
   const F32 outside = set1(-__builtin_inff());
-  float* scores = s.scores[h];
-  const int n = s.end - s.first;
   F32 largest = outside;
-  for (int i = 0; i < n; i += kLanes) {
-    const F32 visible = keep_lanes(load(scores + i), s.begin - s.first - i, n - i, outside);
+  for (int i = 0; i < end; i += kLanes) {
+    F32 visible = load(scores + i) * set1(scale);
+    if (i < begin || i + kLanes > end) visible = keep_lanes(visible, begin - i, end - i, outside);
     store(scores + i, visible);
     largest = max(visible, largest);
   }
   const float most = maximum(largest);
   F32 total = set1(0.0F);
-  for (int i = 0; i < n; i += kLanes) {
+  for (int i = 0; i < end; i += kLanes) {
     const F32 weight = weight_of(load(scores + i) - set1(most));
     store(scores + i, weight);
     total = total + weight;
@@ -277,7 +291,7 @@ inline void value_tile(const SpanOfHeads<kType, kHeads>& s, const float (*weight
     const int page = p / kPagePositions * kPagePositions;
     const int end = page + kPagePositions < s.end ? page + kPagePositions : s.end;
     const std::byte* values = s.values(page);
-    ahead.start(s.next_values(page), column / kTileColumns);
+    ahead.start(s.page(page), s.half_bytes(), column / kTileColumns);
     for (; p < end; ++p) {
       ahead.step();
       multiply_step<kType>(
@@ -331,7 +345,7 @@ void attend_span(const SpanOfHeads<kType, kHeads>& s) {
   score(s);
   JoinFactors factors[kHeads];
   for (int h = 0; h < kHeads; ++h) {
-    const AttentionPart of_span = softmax(s, h);
+    const AttentionPart of_span = softmax(s.scores[h], s.task.scale, s.begin - s.first, s.end - s.first);
     AttentionPart& part = s.task.parts[s.head + h];
     if (is_first) {
       part = of_span;
@@ -356,12 +370,29 @@ void attend_heads(const AttentionTask& task, int head, int begin, int end,
   if constexpr (kHeads > 1) attend_heads<kType, kHeads - 1>(task, head, begin, end, next);
 }
 
+/// Asks for these pages, keys and values side by side.
+inline void ask_for(std::span<const std::byte* const> pages, int64_t half_bytes) {
+  for (int64_t at = 0; at < half_bytes; at += kLineBytes) {
+    for (const std::byte* page : pages) {
+      fetch_here(page + at);
+      fetch_here(page + half_bytes + at);
+    }
+  }
+}
+
 /// All heads of a span before the next one, whose pages they ask for. The last asks for those of the next
 /// task.
 template <KvType kType>
 void attend(const AttentionTask& task) {
   const int n_pages = (task.end + kPagePositions - 1) / kPagePositions;
   const std::span pages(task.pages, static_cast<size_t>(n_pages));
+  if (kAheadPages > 1 && !task.is_asked_for) {
+    const int first = task.begin / kPagePositions;
+    const int last = (task.begin / kSpanPositions + 1) * kSpanPositions / kPagePositions;
+    const int end = last < n_pages ? last : n_pages;
+    ask_for(pages.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first)),
+            kv_page_bytes(kType, task.head_dim) / 2);
+  }
   for (int begin = task.begin; begin < task.end;) {
     const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;
     const int end = span_end < task.end ? span_end : task.end;

@@ -3,9 +3,12 @@
 
 /// e^x by Cody and Waite: x = n ln 2 + r, e^r as a polynomial of degree 7, times 2^n in two steps so that
 /// subnormal results round once. Infinities give infinity and 0; NaN stays NaN.
-inline F32 exp(F32 x) {
-  const F32 magic = set1(0x1.8p23F);            // adding it rounds to an integer, kept in the low bits
-  x = min(set1(89.0F), max(set1(-104.0F), x));  // beyond, the result is infinity or 0 anyway
+struct Exp {
+  F32 fraction;  // e^r
+  I32 exponent;  // n
+};
+inline Exp exp_parts(F32 x) {
+  const F32 magic = set1(0x1.8p23F);  // adding it rounds to an integer, kept in the low bits
   const F32 shifted = fma(x, set1(0x1.715476p+0F), magic);
   const F32 n = shifted - magic;
   F32 r = fma(n, set1(-0x1.62e4p-1F), x);  // ln 2 in two parts, the first with room for n exactly
@@ -18,12 +21,22 @@ inline F32 exp(F32 x) {
   p = fma(p, r, set1(0.5F));
   p = fma(p, r, set1(1.0F));
   p = fma(p, r, set1(1.0F));
-  const I32 exponent = bits(shifted) - bits(magic);
+  return {p, bits(shifted) - bits(magic)};
+}
+/// 2^n where that is a normal number.
+inline F32 power_of_2(I32 n) { return from_bits(shift_left<23>(n + set1(int32_t{127}))); }
+
+inline F32 exp(F32 x) {
+  x = min(set1(89.0F), max(set1(-104.0F), x));  // beyond, the result is infinity or 0 anyway
+  const auto [fraction, exponent] = exp_parts(x);
   const I32 half = shift_right<1>(exponent);
-  const I32 bias = set1(int32_t{127});
-  const F32 first = from_bits(shift_left<23>(half + bias));
-  const F32 second = from_bits(shift_left<23>(exponent - half + bias));
-  return p * first * second;
+  return fraction * power_of_2(half) * power_of_2(exponent - half);
+}
+
+/// exp of [-87, 88], or of NaN: the same bits, sooner.
+inline F32 exp_of_normal(F32 x) {
+  const auto [fraction, exponent] = exp_parts(x);
+  return fraction * power_of_2(exponent);
 }
 
 inline F32 absolute(F32 x) { return from_bits(bits(x) & set1(int32_t{0x7FFFFFFF})); }

@@ -30,6 +30,7 @@ constexpr bool kHasStrips = true;  // whether the level multiplies whole strips 
 constexpr StripLayout kStripLayout = StripLayout::kFours;
 constexpr int kAttentionHeads = 4;  // heads that share loaded keys and values
 constexpr int attention_vectors(int n_heads) { return n_heads < 2 ? 4 : n_heads < 4 ? 2 : 1; }  // of a tile
+constexpr int kAheadPages = 1;  // of the next span that attention asks for in turns
 
 struct F32 {
   float32x4_t v[4];
@@ -61,6 +62,7 @@ inline I32 set1(int32_t x) {
 inline F32 load(const float* p) {
   return each<F32>([&](int i) { return vld1q_f32(p + 4 * i); });
 }
+inline F32 in_register(F32 a) { return a; }  // a multiplication reads no memory here
 inline void store(float* p, F32 a) {
   for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
 }

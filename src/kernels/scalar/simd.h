@@ -23,6 +23,7 @@ constexpr bool kHasStrips = false;  // whether the level multiplies whole strips
 constexpr StripLayout kStripLayout = StripLayout::kFours;
 constexpr int kAttentionHeads = 1;                  // heads that share loaded keys and values
 constexpr int attention_vectors(int) { return 1; }  // of a tile
+constexpr int kAheadPages = 1;                      // of the next span that attention asks for in turns
 
 struct F32 {
   float v[16];
@@ -76,6 +77,7 @@ inline I32 set1(int32_t x) {
 inline F32 load(const float* p) {
   return each([&](int i) { return p[i]; });
 }
+inline F32 in_register(F32 a) { return a; }     // no meaning here
 inline F32 load_first(const float* p, int n) {  // lanes from n on are 0
   return each([&](int i) { return i < n ? p[i] : 0.0F; });
 }
