@@ -56,7 +56,7 @@ def output_of(command):
 
 
 def pellucid(binary, path, n_prompt, n_gen, depths, threads):
-    """Rows of one repetition: {test, depth, threads, rate, cost, limit, in_streams}, the last three in 1e9."""
+    """Rows of one repetition: {test, depth, threads, rate, cost, limit, in_streams, products}, the last four in 1e9."""
     shared = ["-m", path, "-p", n_prompt, "-n", n_gen, "-r", 1, "--format", "json"]
     lists = ["-d", ",".join(map(str, depths)), "-t", ",".join(map(str, threads))]
     for row in output_of([binary, "bench", *shared, *lists])["results"]:
@@ -69,6 +69,7 @@ def pellucid(binary, path, n_prompt, n_gen, depths, threads):
             "cost": row["kv_bytes_per_token" if decode else "macs_per_token"] / 1e9,
             "limit": row["bandwidth_gb_per_s" if decode else "integer_gmac_per_s"][0],
             "in_streams": row["bandwidth_in_streams_gb_per_s"][0] if decode else None,
+            "products": None if decode else row["products_gmac_per_s"][0],
         }
 
 
@@ -124,11 +125,13 @@ class Results:
         for one in measured:
             key = (model.label, one["test"], one["depth"], one["threads"], one.get("sequences", 1), busy)
             names = dict(zip(("model", "test", "depth", "threads", "sequences", "busy"), key, strict=True))
-            row = self.rows.setdefault(key, names | {name: [] for name in (*ENGINES, "limit", "in_streams")})
+            kinds = (*ENGINES, "limit", "in_streams", "products")
+            row = self.rows.setdefault(key, names | {name: [] for name in kinds})
             row[engine].append(one["rate"])
             if "limit" in one:
                 row["limit"].append(one["limit"])
                 row["in_streams"].append(one["in_streams"])
+                row["products"].append(one["products"])
                 row["cost"] = one["cost"] + (n_bytes if one["test"] == "decode" else 0)
             elif one["test"] == "together":
                 row["cost"] = n_macs

@@ -51,6 +51,7 @@ struct Measurement {
   std::vector<double> rates;       // tokens per second, of all sequences together
   std::vector<double> limits;      // bytes or multiply-adds per second
   std::vector<double> in_streams;  // bytes per second, read in several streams
+  std::vector<double> products;    // multiply-adds per second while threads are in products of matrices
 };
 
 double median(std::vector<double> values) {
@@ -65,6 +66,7 @@ double largest(const std::vector<double>& values) { return *std::max_element(val
 /// Bytes or multiply-adds a second that the median rate stands for.
 double used(const Measurement& m) { return median(m.rates) * m.cost; }
 double share(const Measurement& m) { return used(m) / median(m.limits); }
+double share_of_products(const Measurement& m) { return median(m.products) / median(m.limits); }
 
 /// Refused before anything is measured: a test that does not fit the context.
 Result<void> check_room(const BenchCommand& command, int n_ctx) {
@@ -107,6 +109,7 @@ class Bench {
 
   /// What it measured, which is to be thrown away if it was interrupted.
   Result<std::vector<Measurement>> run() {
+    engine_.time_products();
     PELLUCID_CHECK(warm_up());
     for (int repeat = 0; repeat < command_.repeats && !interrupt_.raised(); ++repeat) {
       const BandwidthProbe::Rates bandwidth = probes_.bandwidth.measure(pool_);
@@ -114,10 +117,12 @@ class Bench {
       generation::Sequence sequence = engine_.new_sequence();
       for (Measurement& m : done_) {
         PELLUCID_CHECK(prefill(sequence, m.depth - static_cast<int>(sequence.tokens.size())));
+        const double before = engine_.product_seconds();
         PELLUCID_TRY(const double rate, rate_of(m, sequence));
         if (interrupt_.raised()) break;
         sequence.truncate(m.depth);
         m.rates.push_back(rate);
+        m.products.push_back(m.n_prompt * m.cost * pool_.size() / (engine_.product_seconds() - before));
         m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth.in_a_row : integer);
         m.in_streams.push_back(bandwidth.in_streams);
       }
@@ -128,14 +133,14 @@ class Bench {
  private:
   [[nodiscard]] Measurement prefill_test(int depth, int n) const {
     const double cost = macs_of_prompt(engine_, n) / n;
-    return {"prefill", n, 0, depth, 1, pool_.size(), Limit::kInteger, cost, 0, {}, {}, {}};
+    return {"prefill", n, 0, depth, 1, pool_.size(), Limit::kInteger, cost, 0, {}, {}, {}, {}};
   }
 
   [[nodiscard]] Measurement decode_test(int depth, int sequences) const {
     const int n = command_.n_gen;
     const double kv_cost = kv_bytes(engine_, depth + (n + 1) / 2.0);
     const double cost = weight_bytes(engine_) / sequences + kv_cost;
-    return {"decode", 0, n, depth, sequences, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}, {}};
+    return {"decode", 0, n, depth, sequences, pool_.size(), Limit::kBandwidth, cost, kv_cost, {}, {}, {}, {}};
   }
 
   Result<void> warm_up() {
@@ -198,7 +203,8 @@ boost::json::object to_json(const Measurement& m) {
                           {"gb_per_s", nullptr},
                           {"bandwidth_share", nullptr},
                           {"gmac_per_s", nullptr},
-                          {"integer_share", nullptr}};
+                          {"integer_share", nullptr},
+                          {"integer_share_of_products", nullptr}};
   if (m.limit == Limit::kBandwidth) {
     row["gb_per_s"] = used(m) / 1e9;
     row["bandwidth_share"] = share(m);
@@ -209,6 +215,8 @@ boost::json::object to_json(const Measurement& m) {
   } else {
     row["gmac_per_s"] = used(m) / 1e9;
     row["integer_share"] = share(m);
+    row["integer_share_of_products"] = share_of_products(m);
+    row["products_gmac_per_s"] = to_giga(m.products);
     row["macs_per_token"] = m.cost;
     row["integer_gmac_per_s"] = to_giga(m.limits);
   }
@@ -219,12 +227,13 @@ constexpr std::string_view kHeading = "test         n  depth  seqs   t  tokens/s
 
 std::string to_text(const Measurement& m) {
   const bool reads = m.limit == Limit::kBandwidth;
-  const std::string in_streams = reads ? fmt::format("; {:.1f}", median(m.in_streams) / 1e9) : "";
+  const std::string more = reads ? fmt::format("; {:.1f}", median(m.in_streams) / 1e9)
+                                 : fmt::format("; {:.0f} % in products", 100 * share_of_products(m));
   return fmt::format(
       "{:<8} {:>5} {:>6} {:>5} {:>3} {:>9.1f}  {:>7.1f} .. {:<7.1f}  {:>6.1f} {:<6} {:>3.0f} % of {:.1f}{}\n",
       m.test, m.n_prompt + m.n_gen, m.depth, m.sequences, m.threads, median(m.rates), smallest(m.rates),
       largest(m.rates), used(m) / 1e9, reads ? "GB/s" : "GMAC/s", 100 * share(m), median(m.limits) / 1e9,
-      in_streams);
+      more);
 }
 
 Result<void> print_text(const std::vector<Measurement>& measured) {

@@ -2,31 +2,31 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <vector>
 
 namespace pellucid::cli {
 namespace {
 
-/// body(matrix) for each weight matrix that every token meets.
-template <typename Body>
-void for_layer_matrices(const generation::Engine& engine, const Body& body) {
-  for (const model::LayerWeights& layer : engine.model().weights.layers) {
-    for (const model::Linear* linear : {&layer.attn_q, &layer.attn_k, &layer.attn_v, &layer.attn_output,
-                                        &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down}) {
-      body(linear->weight);
-    }
-  }
+double macs_of(const kernels::PackedMatrix& matrix) {
+  return static_cast<double>(matrix.n_rows) * static_cast<double>(matrix.n_cols);
 }
 
-double macs(const kernels::PackedMatrix& matrix) {
-  return static_cast<double>(matrix.n_rows) * static_cast<double>(matrix.n_cols);
+double macs_of(std::initializer_list<const model::Linear*> linears) {
+  double macs = 0;
+  for (const model::Linear* linear : linears) macs += macs_of(linear->weight);
+  return macs;
 }
 
 }  // namespace
 
 double weight_bytes(const generation::Engine& engine) {
   auto bytes = static_cast<double>(engine.model().weights.head().n_bytes());
-  for_layer_matrices(
-      engine, [&](const kernels::PackedMatrix& matrix) { bytes += static_cast<double>(matrix.n_bytes()); });
+  for (const model::LayerWeights& layer : engine.model().weights.layers) {
+    for (const model::Linear* linear : {&layer.attn_q, &layer.attn_k, &layer.attn_v, &layer.attn_output,
+                                        &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down}) {
+      bytes += static_cast<double>(linear->weight.n_bytes());
+    }
+  }
   return bytes;
 }
 
@@ -44,9 +44,14 @@ double kv_bytes(const generation::Engine& engine, double positions) {
 }
 
 double macs_of_prompt(const generation::Engine& engine, int n_tokens) {
-  double a_token = 0;
-  for_layer_matrices(engine, [&](const kernels::PackedMatrix& matrix) { a_token += macs(matrix); });
-  return a_token * n_tokens + macs(engine.model().weights.head());
+  const std::vector<model::LayerWeights>& layers = engine.model().weights.layers;
+  double macs = macs_of(engine.model().weights.head());
+  for (const model::LayerWeights& layer : layers) {
+    macs += n_tokens * macs_of({&layer.attn_q, &layer.attn_k, &layer.attn_v});
+    macs += (&layer == &layers.back() ? 1 : n_tokens) *
+            macs_of({&layer.attn_output, &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down});
+  }
+  return macs;
 }
 
 }  // namespace pellucid::cli

@@ -161,7 +161,11 @@ Result<std::span<const float>> Engine::run(std::span<const Run> runs, const mode
   }
   const size_t needed = batch.wanted.size() * static_cast<size_t>(n_vocab());
   if (logits_.size() < needed) logits_ = AlignedBuffer<float>(needed);
+  scratch_->times_products = times_products_;
   model::forward(model_, batch, *scratch_, pool_, logits_.data(), tap);
+  for (model::PrivateRows& own : scratch_->private_rows) {
+    product_seconds_ += std::exchange(own.product_seconds, 0);
+  }
   for (const Run& one : runs) {
     one.sequence.tokens.insert(one.sequence.tokens.end(), one.tokens.begin(), one.tokens.end());
   }

@@ -110,6 +110,11 @@ class Engine {
   Result<void> extend(Sequence& sequence, std::span<const int32_t> tokens, Want want, const LogitsSink& sink,
                       const model::Tap& tap = {}, const Cancelled& cancelled = {});
 
+  /// Measures, from now on, how long threads are in products of weight matrices: two readings of a clock for
+  /// each tile of one.
+  void time_products() { times_products_ = true; }
+  [[nodiscard]] double product_seconds() const { return product_seconds_; }  // of all threads together
+
   /// Tokens of one pass at most, where every run wants `want`: what prefill_chunk and the size of the scratch
   /// allow.
   [[nodiscard]] size_t max_pass(Want want) const;
@@ -127,6 +132,8 @@ class Engine {
   model::Model model_;
   std::unique_ptr<model::Scratch> scratch_;
   AlignedBuffer<float> logits_;  // [rows, n_vocab] of one chunk
+  bool times_products_ = false;
+  double product_seconds_ = 0;
 };
 
 }  // namespace pellucid::generation

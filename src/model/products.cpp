@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "base/stopwatch.h"
 #include "model/row_ops.h"
 
 namespace pellucid::model {
@@ -43,7 +44,7 @@ void Input::put(const Outputs& part) const {
   }
 }
 
-float* Input::outputs() const { return pass_->s.private_rows[static_cast<size_t>(worker_)].outputs.data(); }
+PrivateRows& Input::own() const { return pass_->s.private_rows[static_cast<size_t>(worker_)]; }
 
 bool Input::is_few() const { return n_rows_ <= kernels::whole_strip(pass_->kernels().strip_layout); }
 
@@ -57,9 +58,8 @@ void Input::share() const {
 void Input::begin(int worker) {
   worker_ = worker;
   if (!is_few()) return;
-  PrivateRows& own = pass_->s.private_rows[static_cast<size_t>(worker)];
-  normalized_ = own.floats.data();
-  quantized_ = own.quantized.rows();
+  normalized_ = own().floats.data();
+  quantized_ = own().quantized.rows();
   make(0, n_rows_);
 }
 
@@ -132,7 +132,11 @@ Tiles tiles(const Pass& p, const Product& product, int n_rows) {
 
 void multiply_groups(const Pass& p, const Input& input, const kernels::PackedMatrix& weight, const Tile& tile,
                      const kernels::Groups& groups, float* y, int64_t stride) {
-  p.kernels().matmul(weight, input.rows(tile.row_begin, tile.row_end - tile.row_begin), y, stride, groups);
+  const kernels::Activations x = input.rows(tile.row_begin, tile.row_end - tile.row_begin);
+  if (!p.s.times_products) return p.kernels().matmul(weight, x, y, stride, groups);
+  const Stopwatch watch;
+  p.kernels().matmul(weight, x, y, stride, groups);
+  input.own().product_seconds += watch.seconds();
 }
 
 Outputs part_of(const kernels::PackedMatrix& weight, const Tile& tile, int begin, int end, float* y,

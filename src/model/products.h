@@ -49,8 +49,8 @@ class Input {
   [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
   /// Whether they are one strip at most: what only one worker could make, while the others wait.
   [[nodiscard]] bool is_few() const;
-  /// Memory of the worker's own for a part of each product.
-  [[nodiscard]] float* outputs() const;
+  /// Memory of the worker's own.
+  [[nodiscard]] PrivateRows& own() const;
 
  private:
   [[nodiscard]] kernels::QuantizedRows quantized_rows(int row) const;
@@ -148,7 +148,7 @@ void multiply(const Pass& p, const Input& input, const std::array<Product, kProd
     const int part_end = std::min(g + kPartGroups, end);
     for (size_t i = 0; i < kProducts; ++i) {
       const kernels::PackedMatrix& weight = products[i].weight;
-      float* y = input.outputs() + i * kPartFloats;
+      float* y = input.own().outputs.data() + i * kPartFloats;
       multiply_groups(p, input, weight, tile, {g, part_end}, y, kPartCols);
       parts[i] = part_of(weight, tile, g, part_end, y, kPartCols);
     }

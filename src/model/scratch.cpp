@@ -42,7 +42,7 @@ void Scratch::reserve_workers(int n_workers) {
         {AlignedBuffer<float>(area(kPrivateRows, n_embd_)),
          kernels::QuantizedBuffer(kPrivateRows, static_cast<size_t>(std::max(widest_input_, n_ff_))),
          AlignedBuffer<float>(static_cast<size_t>(q_width_)),
-         AlignedBuffer<float>(kMaxProducts * kPartFloats)});
+         AlignedBuffer<float>(kMaxProducts * kPartFloats), 0});
   }
 }
 

@@ -33,6 +33,7 @@ struct alignas(64) PrivateRows {
   kernels::QuantizedBuffer quantized;
   AlignedBuffer<float> queries;  // the heads of a kv head
   AlignedBuffer<float> outputs;  // [kMaxProducts, kTileRows, kPartCols]: of products
+  double product_seconds = 0;    // spent in products of matrices, where that is measured
 };
 
 /// Rows are batch tokens. Not shared between concurrent passes.
@@ -59,6 +60,7 @@ struct Scratch {
   AlignedBuffer<kernels::AttentionPart> span_parts;  // [spans, n_heads] of one token, grown with the context
   AlignedBuffer<float> span_values;                  // [spans, n_heads, head_dim]
   std::vector<PrivateRows> private_rows;             // one a worker
+  bool times_products = false;                       // measures PrivateRows::product_seconds
   std::vector<double> frequencies;                   // [n_rot / 2], made at the first pass
   std::vector<double> local_frequencies;
 

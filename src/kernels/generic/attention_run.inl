@@ -1,5 +1,5 @@
-// Exact attention of consecutive tokens of a sequence, each sum in the order of attention.inl. Keys and values
-// are made float once for all of them, a piece at a time, which stays in the first cache meanwhile.
+// Exact attention of consecutive tokens of a sequence, each sum in the order of attention.inl. Keys and
+// values are made float once for all of them, a piece at a time, which stays in the first cache meanwhile.
 
 constexpr int kPieceColumns = 64;  // of keys or values
 struct Piece {
@@ -146,7 +146,8 @@ inline void softmax(const SpanOfRun& s, AttentionPart (&parts)[kRunRows], JoinFa
 /// Values of some slots of a page times the weights of kHeads heads: their chains over positions, n_cols
 /// columns of each. weights: of the page's first slot.
 template <int kHeads>
-inline void value_piece(bool begins, const Piece& values, int n_cols, Positions slots, const float* weights, float* sums) {
+inline void value_piece(bool begins, const Piece& values, int n_cols, Positions slots, const float* weights,
+                        float* sums) {
   const auto* at = reinterpret_cast<const std::byte*>(values.at);
   const auto tile = [&]<int kVectors>(int column) {
     go_on<kHeads, kVectors>(begins, sums + column, kPieceColumns, [&](F32(&acc)[kHeads][kVectors]) {
