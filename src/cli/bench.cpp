@@ -109,7 +109,6 @@ class Bench {
 
   /// What it measured, which is to be thrown away if it was interrupted.
   Result<std::vector<Measurement>> run() {
-    engine_.time_products();
     PELLUCID_CHECK(warm_up());
     for (int repeat = 0; repeat < command_.repeats && !interrupt_.raised(); ++repeat) {
       const BandwidthProbe::Rates bandwidth = probes_.bandwidth.measure(pool_);
@@ -117,12 +116,15 @@ class Bench {
       generation::Sequence sequence = engine_.new_sequence();
       for (Measurement& m : done_) {
         PELLUCID_CHECK(prefill(sequence, m.depth - static_cast<int>(sequence.tokens.size())));
-        const double before = engine_.product_seconds();
         PELLUCID_TRY(const double rate, rate_of(m, sequence));
-        if (interrupt_.raised()) break;
         sequence.truncate(m.depth);
+        if (m.limit == Limit::kInteger) {
+          PELLUCID_TRY(const double products, rate_in_products(m, sequence));
+          sequence.truncate(m.depth);
+          m.products.push_back(products);
+        }
+        if (interrupt_.raised()) break;
         m.rates.push_back(rate);
-        m.products.push_back(m.n_prompt * m.cost * pool_.size() / (engine_.product_seconds() - before));
         m.limits.push_back(m.limit == Limit::kBandwidth ? bandwidth.in_a_row : integer);
         m.in_streams.push_back(bandwidth.in_streams);
       }
@@ -154,6 +156,16 @@ class Bench {
     PELLUCID_CHECK(prefill(sequence, m.n_prompt));
     PELLUCID_CHECK(decode(sequence, m.sequences, m.n_gen));
     return (m.n_prompt + m.n_gen * m.sequences) / watch.seconds();
+  }
+
+  /// Multiply-adds a second while threads are in products of matrices: in a prefill of its own, so that what
+  /// it takes to measure that does not count elsewhere.
+  Result<double> rate_in_products(const Measurement& m, generation::Sequence& sequence) {
+    const double before = engine_.product_seconds();
+    engine_.time_products(true);
+    PELLUCID_CHECK(prefill(sequence, m.n_prompt));
+    engine_.time_products(false);
+    return m.n_prompt * m.cost * pool_.size() / (engine_.product_seconds() - before);
   }
 
   Result<void> prefill(generation::Sequence& sequence, int n) {

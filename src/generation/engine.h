@@ -110,9 +110,9 @@ class Engine {
   Result<void> extend(Sequence& sequence, std::span<const int32_t> tokens, Want want, const LogitsSink& sink,
                       const model::Tap& tap = {}, const Cancelled& cancelled = {});
 
-  /// Measures, from now on, how long threads are in products of weight matrices: two readings of a clock for
-  /// each tile of one.
-  void time_products() { times_products_ = true; }
+  /// Whether to measure how long threads are in products of weight matrices: two readings of a clock for each
+  /// tile of one, which is felt where tiles are small.
+  void time_products(bool on) { times_products_ = on; }
   [[nodiscard]] double product_seconds() const { return product_seconds_; }  // of all threads together
 
   /// Tokens of one pass at most, where every run wants `want`: what prefill_chunk and the size of the scratch

@@ -22,23 +22,24 @@ template <int kSums, int kCodes, int kIntegers = 0>
 }
 
 /// The tiles of a step, the product of a strip with a block of kGroups groups: those of sums are group after
-/// group, half after half; each has one or two tiles of codes.
+/// group, digit after digit; each has one or two tiles of codes.
 template <PackedFormat kFormat, int kGroups>
 struct StepTiles {
   static constexpr FormatRow kRow = format_row(kFormat);
   static constexpr bool kHalves = BlockDots<kFormat, 1>::kSplit;  // have sub-scales each:
   static constexpr bool kScaled = kHalves && kRow.code_bits < 6;  // 8 bits hold those times codes
-  static constexpr bool kSplit = kHalves && !kScaled;             // else halves have sums each
+  static constexpr bool kDigits = kHalves && !kScaled;            // else two digits, with sums each
   static constexpr bool kTwoParts = kRow.code_bits == 8 || (kScaled && kRow.offset != 0);
-  static constexpr int kOfGroup = kSplit ? 2 : 1;
+  static constexpr int kOfGroup = kDigits ? 2 : 1;
   static constexpr int kSums = kGroups * kOfGroup;
   static constexpr int kCodesOfSum = kTwoParts ? 2 : 1;  // whose sum a code is
   static constexpr int kCodes = kSums * kCodesOfSum;
-  static constexpr int kFirstCodes = 1 + kSums;             // register
-  static constexpr bool kHeld = kFirstCodes + kCodes <= 8;  // for all strips; else codes take turns
+  static constexpr int kFirstCodes = 1 + kSums;                 // register
+  static constexpr int kLast = kDigits ? 7 : 8;                 // which has what digits have too much
+  static constexpr bool kHeld = kFirstCodes + kCodes <= kLast;  // for all strips; else codes take turns
   static_assert(kHeld || !kTwoParts);
   template <int kCode>
-  static constexpr int kRegister = kFirstCodes + kCode % (8 - kFirstCodes);
+  static constexpr int kRegister = kFirstCodes + kCode % (kLast - kFirstCodes);
 };
 
 /// The bfloat16 that codes of kBits bits stand for, 5 or 6.
@@ -98,16 +99,23 @@ constexpr int code_value(int code) {
   return (kFormat == PackedFormat::kIQ4_NL ? kIq4NlValues[code] : code) - kOffset;
 }
 
+/// What digits have too much, 16384 + 4096 + 128, as codes that are multiplied too.
+struct SurplusTile {
+  constexpr SurplusTile() {
+    for (auto& line : lines) {
+      for (uint16_t& word : line) word = 0xC6A1;  // -20608
+    }
+  }
+  alignas(64) uint16_t lines[kTileLines][2 * kLanes]{};
+};
+constexpr int kSurplus = 7;  // register
+
 /// The codes of a step as tiles want them: a line has two columns of 16 rows.
 template <PackedFormat kFormat, int kGroups>
 class TileCodes {
   using Tiles = StepTiles<kFormat, kGroups>;
 
  public:
-  TileCodes() {
-    if constexpr (Tiles::kSplit) __builtin_memset(lines_, 0, sizeof(lines_));  // where a half has no column
-  }
-
   template <int kGroup = 0>
   [[gnu::always_inline]] void unpack(const PackedBlock<kFormat>& packed,
                                      const BlockScales (&scales)[kGroups]) {
@@ -116,9 +124,13 @@ class TileCodes {
     } else {
       for (int g = 0; g < kGroups; ++g) {
         const __m512i codes = packed.template codes<kGroup>(g).v;
-        const int tile = (g * Tiles::kOfGroup + (Tiles::kSplit ? kGroup / 4 : 0)) * Tiles::kCodesOfSum;
-        put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
-        put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
+        const int tile = g * Tiles::kOfGroup * Tiles::kCodesOfSum;
+        if constexpr (Tiles::kDigits) {
+          put_digits<kGroup>(tile, codes, kGroup < 4 ? scales[g].first : scales[g].second);
+        } else {
+          put<kGroup>(tile, 2 * kGroup, codes, scales[g]);  // the even columns, then the odd ones
+          put<kGroup>(tile, 2 * kGroup + 1, _mm512_srli_epi16(codes, 8), scales[g]);
+        }
       }
       if constexpr (kGroup + 1 < kBlockValues / 4) unpack<kGroup + 1>(packed, scales);
     }
@@ -158,7 +170,6 @@ class TileCodes {
     if constexpr (Tiles::kTwoParts) {
       // As bfloat16, 0x4300 | (c & 127) is 128 + (c & 127), and 0xC300 | (~c & 128) is -128 where c >= 128,
       // else -256: together c - 128; with the other signs 128 - c.
-      const auto words = [](int word) { return _mm512_set1_epi16(static_cast<int16_t>(word)); };
       constexpr int kSign = Tiles::kScaled ? 0x8000 : 0;
       constexpr int kAndThenOr = 0xEA;
       constexpr int kNotAndThenOr = 0xAE;
@@ -172,16 +183,39 @@ class TileCodes {
     }
   }
 
+  /// The digits of codes times the sub-scales of their rows. With 4096 more the products of -32 to 31 with
+  /// -128 to 127 are 0 to 8192, or 128 a + b. As bfloat16, 0x4680 | a is 16384 + 128 a, and 0x4300 | b is 128
+  /// + b.
+  template <int kGroup>
+  [[gnu::always_inline]] void put_digits(int tile, __m512i codes, I32 sub_scale) {
+    constexpr int kAndThenOr = 0xEA;
+    const I32 twice = (sub_scale & set1(int32_t{0xFFFF})) | shift_left<16>(sub_scale);
+    const __m512i rest = _mm512_sub_epi16(words(4096), _mm512_slli_epi16(twice.v, 5));
+    const __m512i of_even = _mm512_and_si512(twice.v, words(0xFF));
+    for (int odd = 0; odd < 2; ++odd) {
+      const __m512i factors = odd == 0 ? of_even : _mm512_slli_epi16(twice.v, 8);
+      const __m512i products = _mm512_add_epi16(_mm512_maddubs_epi16(codes, factors), rest);
+      const int line = 2 * kGroup + odd;
+      _mm512_store_si512(lines_[tile][line], _mm512_or_si512(_mm512_srli_epi16(products, 7), words(0x4680)));
+      _mm512_store_si512(lines_[tile + 1][line],
+                         _mm512_ternarylogic_epi32(products, words(0x7F), words(0x4300), kAndThenOr));
+    }
+  }
+
+  [[gnu::always_inline]] static __m512i words(int word) {
+    return _mm512_set1_epi16(static_cast<int16_t>(word));
+  }
+
   /// Codes times the sub-scales of their rows, 0 to 45; where they have an offset 128 less the product: of -4
   /// to 3 with -32 to 31, 0 to 252.
   [[gnu::always_inline]] static __m512i scaled(__m512i codes, I32 sub_scale) {
     constexpr int kOffset = Tiles::kRow.offset;
     static_assert(kFormat == (kOffset == 0 ? PackedFormat::kQ2_K : PackedFormat::kQ3_K));
     const I32 twice = (sub_scale & set1(int32_t{0xFFFF})) | shift_left<16>(sub_scale);
-    const __m512i product = _mm512_mullo_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(0xFF)), twice.v);
+    const __m512i product = _mm512_mullo_epi16(_mm512_and_si512(codes, words(0xFF)), twice.v);
     if constexpr (kOffset == 0) return product;
-    const __m512i of_offset = _mm512_mullo_epi16(_mm512_set1_epi16(kOffset), twice.v);
-    return _mm512_sub_epi16(_mm512_add_epi16(of_offset, _mm512_set1_epi16(128)), product);
+    const __m512i of_offset = _mm512_mullo_epi16(words(kOffset), twice.v);
+    return _mm512_sub_epi16(_mm512_add_epi16(of_offset, words(128)), product);
   }
 
   alignas(64) std::byte lines_[Tiles::kCodes][kTileLines][kLineBytes];

@@ -14,22 +14,18 @@ struct alignas(64) TileShapes {
 };
 static_assert(kStripTokens == 16 && kTileLines == 16 && kLineBytes == 64);
 
-/// What meets the scale: the dot product of a block with a token, as a float. `sums` and `scales`, integers
-/// too, are those of the first half; those of the second one lie kTileFloats further on. What the half
-/// without the high digits adds is below 2^24, so the whole is rounded once, as the integer that it is would
+/// What meets the scale: the dot product of a block with a token, as a float. The sums of the second digit
+/// lie kTileFloats further on; both are exact, so the whole is rounded once, as the integer that it is would
 /// be.
 template <PackedFormat kFormat>
-[[gnu::always_inline]] inline F32 tile_dot(const float* sums, const float* scales, uint8_t high_group) {
-  if constexpr (!StepTiles<kFormat, 1>::kSplit) return load(sums);
-  const size_t large = (high_group & size_t{4}) * (kTileFloats / 4);
-  const size_t small = large ^ kTileFloats;
-  return fma(load(sums + large), load(scales + large), load(sums + small) * load(scales + small));
+[[gnu::always_inline]] inline F32 tile_dot(const float* sums) {
+  if constexpr (!StepTiles<kFormat, 1>::kDigits) return load(sums);
+  return load(sums) + load(sums + kTileFloats);
 }
 
 /// What a step adds to: of group g and token t to acc[g * kTogether + t].
 struct StepOutput {
   const TileScales* scales;  // of each group
-  const float* sub_scales;   // the same, of the halves (tile_dot)
   const float* sums;         // of its tiles
   int64_t one;               // where what the block has one of is
   F32* acc;
@@ -52,8 +48,7 @@ template <PackedFormat kFormat, int kGroups>
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
       const TileScales& s = step.scales[g];
-      const F32 dot = tile_dot<kFormat>(sums + g * kSumsOfGroup + t * kLanes, step.sub_scales + g * kLanes,
-                                        x.high_groups[one + t]);
+      const F32 dot = tile_dot<kFormat>(sums + g * kSumsOfGroup + t * kLanes);
       F32& a = acc[g * kTogether + t];
       a = add_dot<kFormat>(a, dot, scales[g], s, scale_x, x, one + t);
     }
@@ -82,6 +77,8 @@ class TileProduct {
   }
 
   void multiply() {
+    static constexpr SurplusTile kTile;
+    if constexpr (Tiles::kDigits) load_tile<kSurplus>(kTile.lines);
     unpack(0);
     const int n_steps = n_blocks_ * n_strips_;
     Step multiplied;
@@ -107,7 +104,6 @@ class TileProduct {
   static constexpr int kRegister = Tiles::template kRegister<kSum * Tiles::kCodesOfSum>;  // of its codes
   static constexpr int kCodes = 2;   // blocks unpacked or multiplied: more would not stay in the first cache
   static constexpr int kScales = 4;  // blocks unpacked, multiplied, stored or added
-  static_assert(kScales * kGroups <= kStripTokens);
 
   struct Step {
     int block = 0;
@@ -131,8 +127,8 @@ class TileProduct {
   }
   [[nodiscard]] [[gnu::always_inline]] StepOutput output_of(const Step& step, int sums) {
     const int scales = step.block & (kScales - 1);
-    return {scales_[scales], sub_scales_[0].of[scales * kGroups], sums_[sums][0].of[0],
-            place(step).one(step.block), acc_ + step.strip * kStripTokens};
+    return {scales_[scales], sums_[sums][0].of[0], place(step).one(step.block),
+            acc_ + step.strip * kStripTokens};
   }
 
   /// Tile kSum of sums and those after it. `begins`: nothing has been stored that could be added.
@@ -160,6 +156,7 @@ class TileProduct {
     zero_tile<1 + kSum>();
     multiply_tile<1 + kSum, kRegister<kSum>>();
     if constexpr (Tiles::kTwoParts) multiply_tile<1 + kSum, kRegister<kSum> + 1>();
+    if constexpr (Tiles::kDigits && kSum % 2 == 0) multiply_tile<1 + kSum, kSurplus>();
   }
 
   [[gnu::always_inline]] void unpack(int block) {
@@ -170,10 +167,6 @@ class TileProduct {
     for (int g = 0; g < kGroups; ++g) {
       scales[g] = packed.scales(g);
       scales_[at][g].template set<kFormat>(scales[g]);
-      if constexpr (Tiles::kSplit) {
-        store(sub_scales_[0].of[at * kGroups + g], to_float(scales[g].first));
-        store(sub_scales_[1].of[at * kGroups + g], to_float(scales[g].second));
-      }
     }
     codes_[block % kCodes].unpack(packed, scales);
   }
@@ -187,7 +180,6 @@ class TileProduct {
   alignas(64) F32 acc_[kGroups * kTogether];
   Codes codes_[kCodes];
   TileScales scales_[kScales][kGroups];
-  SumTile sub_scales_[2];          // of each half, [kScales][kGroups] vectors
   SumTile sums_[2][Tiles::kSums];  // of every other step
 };
 
@@ -200,7 +192,7 @@ int multiply_tiles(const Product& p, const Groups& groups) {
   _tile_loadconfig(&kShapes);
   for (int token = 0; token < end; token += kTogether) {
     const int n_strips = std::min(kTogether, end - token) / kStripTokens;
-    if constexpr (!StepTiles<kFormat, 1>::kSplit) {  // halves have more sums than there are registers for
+    if constexpr (!StepTiles<kFormat, 1>::kDigits) {  // which have more sums than there are registers for
       if (n_strips == 1 && p.w.n_cols <= kStripProductCols) {
         StripProduct<kFormat> product(p, token);
         for_group_tiles<kStripTokens, 1>(groups,
