@@ -117,6 +117,7 @@ class Bench {
       for (Measurement& m : done_) {
         PELLUCID_CHECK(prefill(sequence, m.depth - static_cast<int>(sequence.tokens.size())));
         PELLUCID_TRY(const double rate, rate_of(m, sequence));
+        if (interrupt_.raised()) break;
         sequence.truncate(m.depth);
         if (m.limit == Limit::kInteger) {
           PELLUCID_TRY(const double products, rate_in_products(m, sequence));

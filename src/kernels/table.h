@@ -123,7 +123,7 @@ struct AttentionTask {
 };
 
 /// Attention of consecutive tokens of one sequence, of the query heads that share a kv head. What they read
-/// is in its pages, their own keys and values too.
+/// is in its pages, their own keys and values too; pages that none of them sees may be null.
 struct AttentionRun {
   const float* q;  // of the first token: [n_heads, head_dim], already rotated
   float* out;      // of the first token: [n_heads, head_dim]
@@ -131,13 +131,13 @@ struct AttentionRun {
   const std::byte* const* pages;
   KvType kv_type;  // kF16 or kF32
   int n_heads;
-  int head_dim;
-  int n_tokens;  // n_tokens * n_heads <= kRunRows
+  int head_dim;  // a multiple of 16
+  int n_tokens;  // at least 1; n_tokens * n_heads <= kRunRows
   int position;  // of the first token
   int window;    // positions that a token sees, its own the last one of them; 0: all up to its own
   float scale;
 };
-inline constexpr int kRunRows = 64;
+inline constexpr int kRunRows = 64;  // whose weights of a span are 64 KB
 
 enum class RopePairing : uint8_t {
   kAdjacent,  // (x[2i], x[2i+1]): llama as GGUF stores it

@@ -143,31 +143,37 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   p.kernels().attention(task);
 }
 
+/// Over all that the token sees.
+Part whole_part(const Layer& l, int t, int kv_head) { return {t, kv_head, visible(l, t)}; }
+
 /// The heads of a kv head of a token, whatever the depth.
-void mix_token(const Layer& l, int index, const Turn& turn) {
+void mix_token(const Layer& l, const Part& part, const Part& next, const Turn& turn) {
   const Pass& p = l.p;
   const int head_dim = l.spec().head_dim;
-  const int n_kv_heads = l.spec().n_kv_heads;
-  const auto part_of = [&](int task) {
-    const int t = task / n_kv_heads;
-    return Part{t, task % n_kv_heads, visible(l, t)};
-  };
-  const Part part = part_of(index);
-  const int next = std::min(index + 1, p.n_tokens() * n_kv_heads - 1);
   const int head = part.kv_head * l.heads_of_kv();
   float* out = row(row(p.s.mixed.data(), part.t, p.spec().q_width()), head, head_dim);
   kernels::AttentionPart* parts = row(p.s.parts.data(), part.t, l.spec().n_heads) + head;
-  mix_part(l, part, part_of(next), turn, out, parts);
+  mix_part(l, part, next, turn, out, parts);
   for (int h = 0; h < l.heads_of_kv(); ++h) {
     float* values = row(out, h, head_dim);
     p.kernels().join_spans(values, parts + h, 1, 0, head_dim, values);
   }
 }
 
+/// Each token by itself.
+void mix_tokens(const Layer& l, bool is_ready) {
+  const int n_kv_heads = l.spec().n_kv_heads;
+  const int n_tasks = l.p.n_tokens() * n_kv_heads;
+  run_turns(l.p.pool, n_tasks, is_ready, [l, n_kv_heads, n_tasks](int task, const Turn& turn) {
+    const int next = std::min(task + 1, n_tasks - 1);
+    mix_token(l, whole_part(l, task / n_kv_heads, task % n_kv_heads),
+              whole_part(l, next / n_kv_heads, next % n_kv_heads), turn);
+  });
+}
+
 /// Tokens from t on, before `end`, that follow each other in one sequence.
 int run_length(const Layer& l, int t, int end) {
   int n = 1;
-  if (l.token(t).cache->type() == kernels::KvType::kQ8_0) return n;
   while (t + n < end && l.token(t + n).cache == l.token(t).cache &&
          l.token(t + n).position == l.token(t).position + n) {
     ++n;
@@ -209,13 +215,16 @@ void mix_runs(const Layer& l) {
     const int kv_head = index % n_kv_heads;
     const int begin = index / n_kv_heads * tokens;
     const int end = std::min(begin + tokens, l.p.n_tokens());
+    bool is_asked_for = false;
     for (int t = begin; t < end;) {
       const int n = run_length(l, t, end);
       if (n > 1) {
         mix_run(l, t, n, kv_head);
       } else {
-        mix_token(l, t * n_kv_heads + kv_head, {worker, true, false});
+        mix_token(l, whole_part(l, t, kv_head), whole_part(l, std::min(t + 1, end - 1), kv_head),
+                  {worker, true, is_asked_for});
       }
+      is_asked_for = n == 1;
       t += n;
     }
   });
@@ -279,11 +288,11 @@ void attend(const Pass& p, const LayerWeights& w, int layer, bool is_ready) {
     make_ready(p, w, layer);
     is_ready = true;
   }
-  if (by_tokens && is_ready) {
+  const bool has_runs = is_ready && l.token(0).cache->type() != kernels::KvType::kQ8_0;
+  if (by_tokens && has_runs) {
     mix_runs(l);
   } else if (by_tokens) {
-    run_turns(p.pool, p.n_tokens() * l.spec().n_kv_heads, false,
-              [l](int index, const Turn& turn) { mix_token(l, index, turn); });
+    mix_tokens(l, is_ready);
   } else {
     for (int t = 0; t < p.n_tokens(); ++t) mix_spans(l, t, is_ready);
   }

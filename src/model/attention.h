@@ -10,7 +10,7 @@ namespace pellucid::model {
 /// the caches. s.q, s.k, s.v.
 void make_ready(const Pass& p, const LayerWeights& w, int layer);
 
-/// softmax(q k^T) v of each head: s.q -> s.mixed. Makes ready what it reads unless that `is_ready`.
+/// softmax(q k^T) v of each head: s.q, s.k, s.v -> s.mixed. `is_ready`: make_ready() has been called.
 void attend(const Pass& p, const LayerWeights& w, int layer, bool is_ready = false);
 
 }  // namespace pellucid::model

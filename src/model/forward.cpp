@@ -289,7 +289,7 @@ void last_layer(const Pass& p, const LayerWeights& w, int layer, float* logits) 
   keep_rows(p.batch.wanted, p.s.x.data(), p.spec().n_embd);
   keep_rows(p.batch.wanted, p.s.q.data(), p.spec().q_width());
   const Batch wanted = only_wanted(p.batch);
-  const Pass rest{p.model, wanted, p.s, p.pool, p.tap, are_strangers(wanted)};
+  const Pass rest{p.model, wanted, p.s, p.pool, p.tap, p.are_strangers};
   attend(rest, w, layer, true);
   add_output({rest, w, Block::kAttention});
   ffn_block(rest, w, layer);

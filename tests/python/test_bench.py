@@ -83,7 +83,8 @@ def test_multiply_adds_of_a_prompt(rows, file):
         assert row["integer_share"] == pytest.approx(share)
         of_products = np.median(row["products_gmac_per_s"]) / np.median(row["integer_gmac_per_s"])
         assert row["integer_share_of_products"] == pytest.approx(of_products)
-        assert row["gmac_per_s"] < np.median(row["products_gmac_per_s"])  # there is more to do than products
+        assert len(row["products_gmac_per_s"]) == REPEATS
+        assert min(row["products_gmac_per_s"]) > 0
 
 
 @needs_model

@@ -188,6 +188,7 @@ class TileCodes {
   /// + b.
   template <int kGroup>
   [[gnu::always_inline]] void put_digits(int tile, __m512i codes, I32 sub_scale) {
+    static_assert(kFormat == PackedFormat::kQ6_K);
     constexpr int kAndThenOr = 0xEA;
     const I32 twice = (sub_scale & set1(int32_t{0xFFFF})) | shift_left<16>(sub_scale);
     const __m512i rest = _mm512_sub_epi16(words(4096), _mm512_slli_epi16(twice.v, 5));

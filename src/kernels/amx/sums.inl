@@ -1,7 +1,7 @@
 // What is done with the sums of tiles: a tile's go to the first cache, where vectors of 16 rows take them.
 // Included inside the namespace of the level, after codes.inl.
 
-/// The sums of a strip with a group, or with half of each block of it.
+/// The sums of a strip with a group, or with one digit of it.
 struct alignas(64) SumTile {
   float of[kStripTokens][kLanes];
 };

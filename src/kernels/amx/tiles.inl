@@ -77,8 +77,10 @@ class TileProduct {
   }
 
   void multiply() {
-    static constexpr SurplusTile kTile;
-    if constexpr (Tiles::kDigits) load_tile<kSurplus>(kTile.lines);
+    if constexpr (Tiles::kDigits) {
+      static constexpr SurplusTile kTile;
+      load_tile<kSurplus>(kTile.lines);
+    }
     unpack(0);
     const int n_steps = n_blocks_ * n_strips_;
     Step multiplied;

@@ -66,8 +66,8 @@ inline void store_kv(const float* k, const float* v, int head_dim, KvType type, 
   }
 }
 
-/// kHeads heads of a task over the positions [begin, end) of one span. Scores, then weights, are kept from
-/// `first` on, the first position of the first page.
+/// kHeads heads of a task over the positions [begin, end) of one span. Products with keys, then weights, are
+/// kept from `first` on, the first position of the first page.
 template <KvType kType, int kHeads>
 struct SpanOfHeads {
   const AttentionTask& task;
@@ -104,7 +104,7 @@ class Ahead {
   void start(int page, int64_t offset, int tile) {
     const auto n_pages = static_cast<int>(next_.size());
     const int64_t done = (first_tile_ + tile) * tile_bytes_;
-    if (n_pages < kAheadPages) {
+    if (kAheadPages == 1 || n_pages < kAheadPages) {
       const std::byte* at = next_[page < n_pages ? page : n_pages - 1] + offset + done;
       for (int i = 0; i < kAheadPages; ++i) at_[i] = at + i * step_bytes_;
       turn_bytes_ = kAheadPages * step_bytes_;
@@ -359,15 +359,11 @@ void attend_span(const SpanOfHeads<kType, kHeads>& s) {
   });
 }
 
-/// kHeads heads at a time while there are as many, then one fewer.
-template <KvType kType, int kHeads>
-void attend_heads(const AttentionTask& task, int head, int begin, int end,
-                  std::span<const std::byte* const> next) {
-  for (; head + kHeads <= task.n_heads; head += kHeads) {
-    alignas(64) float scores[kHeads][kSpanPositions];
-    attend_span(SpanOfHeads<kType, kHeads>{task, head, begin, end, next, scores});
-  }
-  if constexpr (kHeads > 1) attend_heads<kType, kHeads - 1>(task, head, begin, end, next);
+/// Calls body<kHeads>(head) for all heads: kHeads at a time while there are as many, then one fewer.
+template <int kHeads = kAttentionHeads, typename Body>
+inline void by_heads(int n_heads, const Body& body, int head = 0) {
+  for (; head + kHeads <= n_heads; head += kHeads) body.template operator()<kHeads>(head);
+  if constexpr (kHeads > 1) by_heads<kHeads - 1>(n_heads, body, head);
 }
 
 /// Asks for these pages, keys and values side by side.
@@ -398,9 +394,11 @@ void attend(const AttentionTask& task) {
     const int end = span_end < task.end ? span_end : task.end;
     const bool is_last = end == task.end && !task.next.empty();
     const int next_begin = end < task.end ? end : begin;
-    attend_heads<kType, kAttentionHeads>(
-        task, 0, begin, end,
-        is_last ? task.next : pages.subspan(static_cast<size_t>(next_begin / kPagePositions)));
+    const auto after = is_last ? task.next : pages.subspan(static_cast<size_t>(next_begin / kPagePositions));
+    by_heads(task.n_heads, [&]<int kHeads>(int head) {
+      alignas(64) float scores[kHeads][kSpanPositions];
+      attend_span(SpanOfHeads<kType, kHeads>{task, head, begin, end, after, scores});
+    });
     begin = end;
   }
 }

@@ -1,18 +1,19 @@
 // Exact attention of consecutive tokens of a sequence, each sum in the order of attention.inl. Keys and
 // values are made float once for all of them, a piece at a time, which stays in the first cache meanwhile.
 
-constexpr int kPieceColumns = 64;  // of keys or values
+constexpr int kPieceColumns = 64;                // of keys or values
+static_assert(kPieceColumns == kPagePositions);  // rows of a piece are as long either way
 struct Piece {
   alignas(64) float at[kPagePositions * kPieceColumns];
 };
 
-/// n_rows rows of n_cols elements of one half of a page, `stride` apart, to rows of 64.
+/// n_rows rows of n_cols elements of one half of a page, `stride` apart.
 template <KvType kType>
 inline void widen(const std::byte* half, int64_t first, int64_t stride, int n_rows, int n_cols,
                   Piece& piece) {
   for (int r = 0; r < n_rows; ++r) {
     for (int c = 0; c < n_cols; c += kLanes) {
-      store(piece.at + r * 64 + c, load_kv<kType>(half, first + r * stride + c));
+      store(piece.at + r * kPieceColumns + c, load_kv<kType>(half, first + r * stride + c));
     }
   }
 }
@@ -34,7 +35,7 @@ inline Positions seen_by(const AttentionRun& run, int t) {
 struct SpanOfRun {
   const AttentionRun& run;
   int start;                                  // its first position
-  float (&scores)[kRunRows][kSpanPositions];  // then weights
+  float (&scores)[kRunRows][kSpanPositions];  // products with keys, then weights
 
   [[nodiscard]] int n_rows() const { return run.n_tokens * run.n_heads; }
   /// The columns of a piece from `first` on.
@@ -65,13 +66,6 @@ struct SpanOfRun {
   }
 };
 
-/// Calls body<kHeads>(head) for all heads: kHeads at a time while there are as many, then one fewer.
-template <int kHeads = kAttentionHeads, typename Body>
-inline void by_heads(int n_heads, const Body& body, int head = 0) {
-  for (; head + kHeads <= n_heads; head += kHeads) body.template operator()<kHeads>(head);
-  if constexpr (kHeads > 1) by_heads<kHeads - 1>(n_heads, body, head);
-}
-
 /// The sums of a tile begin or go on: acc[h][i] is kept at sums[h * stride + i * 16].
 template <int kHeads, int kVectors, typename Steps>
 inline void go_on(bool begins, float* sums, int64_t stride, const Steps& steps) {
@@ -91,8 +85,8 @@ inline void go_on(bool begins, float* sums, int64_t stride, const Steps& steps) 
   }
 }
 
-/// Scores of kHeads heads with the first n_positions of a page: their chains over n_cols columns more. q: the
-/// first of these columns.
+/// Products of kHeads heads with the first n_positions of a page: their chains over n_cols columns more. q:
+/// the first of these columns.
 template <int kHeads>
 inline void score_piece(bool begins, const Piece& keys, int n_cols, int n_positions, const float* q,
                         int head_dim, float* scores) {

@@ -1,8 +1,7 @@
 // exp, tanh and what is made of them: one polynomial each, fma written out, so every level gives the same
 // bits. Relative error below 2e-7 (tests/kernels/math_test.cpp). Included inside the namespace of a level.
 
-/// e^x by Cody and Waite: x = n ln 2 + r, e^r as a polynomial of degree 7, times 2^n in two steps so that
-/// subnormal results round once. Infinities give infinity and 0; NaN stays NaN.
+/// e^x by Cody and Waite: x = n ln 2 + r, e^r as a polynomial of degree 7, times 2^n.
 struct Exp {
   F32 fraction;  // e^r
   I32 exponent;  // n
@@ -26,6 +25,8 @@ inline Exp exp_parts(F32 x) {
 /// 2^n where that is a normal number.
 inline F32 power_of_2(I32 n) { return from_bits(shift_left<23>(n + set1(int32_t{127}))); }
 
+/// e^x, times 2^n in two steps so that subnormal results round once. Infinities give infinity and 0; NaN
+/// stays NaN.
 inline F32 exp(F32 x) {
   x = min(set1(89.0F), max(set1(-104.0F), x));  // beyond, the result is infinity or 0 anyway
   const auto [fraction, exponent] = exp_parts(x);
@@ -33,7 +34,7 @@ inline F32 exp(F32 x) {
   return fraction * power_of_2(half) * power_of_2(exponent - half);
 }
 
-/// exp of [-87, 88], or of NaN: the same bits, sooner.
+/// exp of [-87, 88] or NaN: the same bits, sooner.
 inline F32 exp_of_normal(F32 x) {
   const auto [fraction, exponent] = exp_parts(x);
   return fraction * power_of_2(exponent);
