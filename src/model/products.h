@@ -124,7 +124,7 @@ template <size_t kProducts, typename Body>
 void multiply(const Pass& p, const Input& input, const std::array<Product, kProducts>& products,
               const Tile& tile, const Body& body) {
   static_assert(kProducts <= kMaxProducts);
-  std::array<Outputs, kProducts> parts;
+  std::array<Outputs, kProducts> parts{};
   const auto [begin, end, n_runs, stride] = tile.groups;
   if (input.is_few()) {
     assert(tile.row_begin == 0);  // few rows are one tile

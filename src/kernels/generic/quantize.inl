@@ -62,10 +62,10 @@ struct TwoLargest {
 /// k-group that has them.
 [[gnu::always_inline]] inline void store_digits(const int8_t* low, uint32_t high, const QuantizedRows& out,
                                                 int block, const StripPlace& place) {
-  const bool is_whole = place.width() == kStripTokens;
   int8_t* to = out.low + place.values(block);
   store_four(out.high + 4 * place.one(block), high);
-  const uint32_t bias = kStripLayout == StripLayout::kBiasedFours && is_whole ? 0x80808080U : 0;
+  const bool is_biased = kStripLayout == StripLayout::kBiasedFours && place.width() == kStripTokens;
+  const uint32_t bias = is_biased ? 0x80808080U : 0;
   const int64_t step = int64_t{4} * place.width();
   for (int k = 0; k < kBlockValues / 4; ++k) store_four(to + step * k, load_four(low, k) ^ bias);
 }

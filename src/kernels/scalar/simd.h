@@ -99,7 +99,7 @@ inline I32 load_words(const void* p) {  // uint16 -> int32
 inline I32 load_int8(const std::byte* p) {
   int8_t v[16];
   std::memcpy(v, p, sizeof(v));
-  return each_int([&](int i) { return v[i]; });
+  return each_int([&](int i) { return +v[i]; });  // an int
 }
 inline void store_bytes(int8_t* p, I32 a) {  // the last 8 bits of each
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
