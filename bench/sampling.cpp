@@ -31,6 +31,7 @@ std::vector<float> logits_of(size_t vocabulary) {
 void chain_and_draw(benchmark::State& state, const Settings& settings) {
   const std::vector<float> row = logits_of(static_cast<size_t>(state.range(0)));
   std::vector<int32_t> text;
+  text.reserve(1000);
   for (int32_t i = 0; i < 1000; ++i) text.push_back(i * i % 700);
   TokenSet allowed;
   for (size_t word = 0; word < row.size() / 32; ++word) allowed.push_back(word % 2 == 0 ? 0x01010101U : 0U);

@@ -29,7 +29,7 @@ using Eight = float __attribute__((vector_size(8 * sizeof(float))));
       Eight x;
       std::memcpy(&x, sixteen + half * 8, sizeof(x));
       maximum[half] = x > maximum[half] ? x : maximum[half];
-      zeros[half] += x - x;
+      zeros[half] += x - x;  // NOLINT(misc-redundant-expression): NaN where x is not finite
     }
   };
   const size_t whole = block.size() / kLanes * kLanes;

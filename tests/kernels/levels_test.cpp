@@ -210,10 +210,13 @@ TEST(Levels, AttentionOfARun) {
   };
   for (const KvType type : {KvType::kF16, KvType::kF32}) {
     for (const int head_dim : {16, 64, 80, 512}) {
-      for (const auto& [n_heads, n_tokens, position, window] :
-           {Case{3, 21, 0, 0}, Case{1, 64, 40, 0}, Case{4, 16, 250, 0}, Case{2, 5, 511, 0},
-            Case{7, 9, 300, 33}, Case{5, 12, 700, 300}, Case{8, 8, 124, 64}, Case{3, 16, 290, 40},
-            Case{1, 2, 0, 1}, Case{64, 1, 70, 0}}) {
+      for (const Case& one : {Case{3, 21, 0, 0}, Case{1, 64, 40, 0}, Case{4, 16, 250, 0}, Case{2, 5, 511, 0},
+                              Case{7, 9, 300, 33}, Case{5, 12, 700, 300}, Case{8, 8, 124, 64},
+                              Case{3, 16, 290, 40}, Case{1, 2, 0, 1}, Case{64, 1, 70, 0}}) {
+        const int n_heads = one.n_heads;
+        const int n_tokens = one.n_tokens;
+        const int position = one.position;
+        const int window = one.window;
         const int end = position + n_tokens;
         const int first = window == 0 ? 0 : std::max(0, position + 1 - window);
         const int n_pages = (end + kPagePositions - 1) / kPagePositions;
