@@ -121,18 +121,14 @@ def both(row):
     return [text for engine in ENGINES for text in (rates(row, engine), percent(share(row, engine)))]
 
 
-def rate_table(heading, rows):
-    columns = ["model", "threads", "pellucid", "share", "llama.cpp", "share", "ratio"]
-    lines = [[row["model"], str(row["threads"]), *both(row), f"{ratio(row):.2f}"] for row in rows]
-    return table(heading, columns, lines)
-
-
-def prefill_table(heading, rows):
-    columns = ["model", "threads", "pellucid", "share", "in products", "llama.cpp", "share", "ratio"]
+def rate_table(heading, rows, *more):
+    """`more`: (column, share of a row) pairs that only pellucid has."""
+    names, shares = [name for name, _ in more], [figure for _, figure in more]
+    columns = ["model", "threads", "pellucid", "share", *names, "llama.cpp", "share", "ratio"]
     lines = []
     for row in rows:
         ours, our_share, *theirs = both(row)
-        cells = [ours, our_share, percent(share_of_products(row)), *theirs]
+        cells = [ours, our_share, *(percent(figure(row)) for figure in shares), *theirs]
         lines.append([row["model"], str(row["threads"]), *cells, f"{ratio(row):.2f}"])
     return table(heading, columns, lines)
 
@@ -289,7 +285,11 @@ def markdown(measured):
                 goal_table(figures),
                 rate_table(f"Decoding {gen} tokens", figures.select("decode")),
                 depth_table(figures),
-                prefill_table(f"Prefill of {prompt} tokens", figures.select("prefill")),
+                rate_table(
+                    f"Prefill of {prompt} tokens",
+                    figures.select("prefill"),
+                    ("in products", share_of_products),
+                ),
                 together_table(figures),
                 neighbour_table(figures),
             ]

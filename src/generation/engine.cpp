@@ -163,8 +163,10 @@ Result<std::span<const float>> Engine::run(std::span<const Run> runs, const mode
   if (logits_.size() < needed) logits_ = AlignedBuffer<float>(needed);
   scratch_->times_products = times_products_;
   model::forward(model_, batch, *scratch_, pool_, logits_.data(), tap);
-  for (model::PrivateRows& own : scratch_->private_rows) {
-    product_seconds_ += std::exchange(own.product_seconds, 0);
+  if (times_products_) {
+    for (model::PrivateRows& own : scratch_->private_rows) {
+      product_seconds_ += std::exchange(own.product_seconds, 0);
+    }
   }
   for (const Run& one : runs) {
     one.sequence.tokens.insert(one.sequence.tokens.end(), one.tokens.begin(), one.tokens.end());

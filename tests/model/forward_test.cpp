@@ -65,6 +65,15 @@ class Runner {
   Model model_;
 };
 
+/// gemma3 has a window of 20 positions.
+TinyOptions quantized(const char* architecture, TensorType type) {
+  TinyOptions options;
+  options.architecture = architecture;
+  options.type = type;
+  options.window = options.architecture == "gemma3" ? 20 : 0;
+  return options;
+}
+
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
@@ -112,11 +121,7 @@ TEST(Forward, SequencesOfOneBatchDoNotSeeEachOther) {
 TEST(Forward, WhatIsNotWantedChangesNoBit) {
   const Tap tap = [](std::string_view, int, std::span<const float>, int) {};
   for (const char* architecture : {"llama", "gemma3"}) {
-    TinyOptions options;
-    options.architecture = architecture;
-    options.type = TensorType::kQ4_0;
-    options.window = options.architecture == "gemma3" ? 20 : 0;
-    Runner runner(options);
+    Runner runner(quantized(architecture, TensorType::kQ4_0));
     for (const std::vector<int>& wanted : std::vector<std::vector<int>>{
              {}, {0}, {49}, {0, 49}, {3, 4, 5, 30}, {20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 48}}) {
       for (const Tap& with : {Tap(), tap}) {
@@ -167,11 +172,7 @@ TEST(Forward, ATapChangesNoBit) {
 /// Outputs of many rows are put in place another way than those of few.
 TEST(Forward, ATapSeesOfManyRowsWhatItSeesOfFew) {
   for (const char* architecture : {"llama", "gemma3"}) {
-    TinyOptions options;
-    options.architecture = architecture;
-    options.type = TensorType::kQ8_0;
-    options.window = options.architecture == "gemma3" ? 20 : 0;
-    Runner runner(options);
+    Runner runner(quantized(architecture, TensorType::kQ8_0));
     const auto seen = [&](int chunk) {
       std::map<std::string, std::vector<float>> values;
       KvCache cache = runner.cache();

@@ -31,7 +31,12 @@ inline Positions seen_by(const AttentionRun& run, int t) {
   return {run.window == 0 || end < run.window ? 0 : end - run.window, end};
 }
 
-/// A run over one span of positions. Its rows are the heads of the first token, then those of the next one.
+/// The output of a row: the rows of a run are the heads of the first token, then those of the next one.
+inline float* output(const AttentionRun& run, int row) {
+  return run.out + row / run.n_heads * run.stride + int64_t{row % run.n_heads} * run.head_dim;
+}
+
+/// A run over one span of positions.
 struct SpanOfRun {
   const AttentionRun& run;
   int start;                                  // its first position
@@ -181,7 +186,7 @@ void mix_piece(const SpanOfRun& s, int first, const JoinFactors (&factors)[kRunR
     const int t = row / run.n_heads;
     const Positions seen = s.seen(t);
     if (seen.begin >= seen.end) continue;
-    float* out = run.out + t * run.stride + int64_t{row % run.n_heads} * run.head_dim + first;
+    float* out = output(run, row) + first;
     for (int c = 0; c < n_cols; c += kLanes) {
       const F32 sum = load(sums[row] + c);
       store(out + c, s.is_first_of(t) ? sum : join_values(load(out + c), sum, factors[row]));
@@ -203,7 +208,7 @@ void attend_run(const AttentionRun& run) {
     for (int c = 0; c < run.head_dim; c += kPieceColumns) mix_piece<kType>(s, c, factors);
   }
   for (int row = 0; row < run.n_tokens * run.n_heads; ++row) {
-    float* out = run.out + row / run.n_heads * run.stride + int64_t{row % run.n_heads} * run.head_dim;
+    float* out = output(run, row);
     for (int i = 0; i < run.head_dim; i += kLanes) store(out + i, load(out + i) / set1(parts[row].total));
   }
 }
