@@ -114,6 +114,12 @@ constexpr BlockPlace block_place(PackedFormat format, size_t block) {
   return place;
 }
 
+/// What a block takes, lines that it shares with others by its share of them.
+constexpr size_t block_bytes(PackedFormat format) {
+  constexpr size_t kMany = 16;  // the scales of a span of each format, twice
+  return (block_place(format, kMany).planes - block_place(format, 0).planes) / kMany;
+}
+
 /// Bytes of a group of 16 rows.
 constexpr size_t group_bytes(PackedFormat format, int n_cols) {
   const auto cols = static_cast<size_t>(n_cols);

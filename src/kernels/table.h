@@ -48,8 +48,8 @@ constexpr int64_t strip_row_bytes(StripLayout layout, int n_cols) {
 struct QuantizedRows {
   int8_t* low;           // [n_tokens, n_cols] in strips, strip_row_bytes a token; whole strips: StripLayout
   int8_t* high;          // [n_tokens, n_cols / 32, 4] in strips: of the k-group that has them (not in kTiles)
-  uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is
-  int32_t* sums;         // the same: the sum of the block's q (kTiles: the bits of that as a float)
+  uint8_t* high_groups;  // [n_tokens, n_cols / 32] in strips: which one that is (not in kTiles)
+  int32_t* sums;         // the same places: the sum of the block's q (kTiles: the bits of that as a float)
   int32_t* firsts;       // the same: that of its first 16
   float* scales;         // the same
 

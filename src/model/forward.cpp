@@ -181,7 +181,7 @@ struct GateUp {
   void run(const Input& input, const Tiles& tasks, int task) const {
     const auto finish = [&](const auto& parts) {
       activate(parts.front(), parts.back());
-      if (!input.is_few()) ffn_hidden(p, w).put(parts.front());
+      ffn_hidden(p, w).put(parts.front());
     };
     if (is_gated()) {
       multiply(p, input, std::array{gate(), up()}, tasks[task], finish);

@@ -49,6 +49,7 @@ class Input {
   [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
   /// Whether they are one strip at most: what only one worker could make, while the others wait.
   [[nodiscard]] bool is_few() const;
+  [[nodiscard]] bool is_of_parts() const;
   /// Memory of the worker's own.
   [[nodiscard]] PrivateRows& own() const;
 

@@ -61,9 +61,13 @@ TEST(Levels, Quantize) {
         ASSERT_TRUE(same_bits(a.scales[at_a], b.scales[at_b])) << table->name;
         ASSERT_EQ(spot_a.sum(a.sums[at_a]), spot_b.sum(b.sums[at_b])) << table->name;
         ASSERT_EQ(spot_a.sum(a.firsts[at_a]), spot_b.sum(b.firsts[at_b])) << table->name;
-        ASSERT_EQ(a.high_groups[at_a], b.high_groups[at_b]) << table->name;
+        if (!spot_b.is_tile()) {
+          ASSERT_EQ(a.high_groups[at_a], b.high_groups[at_b]) << table->name;
+        }
       }
       for (size_t k = 0; k < static_cast<size_t>(n_cols); ++k) {
+        ASSERT_EQ(spot_b.integer(b, k, n_cols), spot_a.integer(a, k, n_cols)) << table->name;
+        if (spot_b.is_tile()) continue;
         const auto expected_digits = spot_a.digits(a, k, n_cols);
         const auto found_digits = spot_b.digits(b, k, n_cols);
         ASSERT_EQ(found_digits.low, expected_digits.low) << table->name;

@@ -31,9 +31,8 @@ std::vector<double> seen_values(const KernelTable& table, const PackedMatrix& w,
   for (size_t t = 0; w.wants_quantized() && t < n_tokens; ++t) {
     const StripSpot spot(table.strip_layout, t, n_tokens);
     for (size_t k = 0; k < n_cols; ++k) {
-      const auto [low, high] = spot.digits(x.quantized, k, n_cols);
       const float scale = x.quantized.scales[spot.one(k / 32, n_cols / 32)];
-      values[t * n_cols + k] = double{scale} * (low + 8 * high);
+      values[t * n_cols + k] = double{scale} * spot.integer(x.quantized, k, n_cols);
     }
   }
   return values;

@@ -232,29 +232,37 @@ struct StripSpot {
   [[nodiscard]] int sum(int32_t stored) const {
     return is_tile() ? static_cast<int>(std::bit_cast<float>(stored)) : stored;
   }
+  /// Whether it has no digits.
+  [[nodiscard]] bool is_tile() const { return layout_ == StripLayout::kTiles && is_whole(); }
   /// Column k of it as two digits.
   struct Digits {
     int low;
     int high;
   };
   [[nodiscard]] Digits digits(const QuantizedRows& x, size_t k, size_t n_cols) const {
-    const int8_t* low = x.low + begin * strip_row_bytes(layout_, static_cast<int>(n_cols));
     const size_t at = one(k / 32, n_cols / 32);
+    const int8_t* low = block(x, k, n_cols) + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
+    const int bias = layout_ == StripLayout::kBiasedFours && is_whole() ? 128 : 0;
     const bool has_high = k % 32 / 4 == x.high_groups[at];
+    return {static_cast<int8_t>(*low ^ bias), has_high ? x.high[4 * at + k % 4] : 0};
+  }
+  /// Column k of it as an integer.
+  [[nodiscard]] int integer(const QuantizedRows& x, size_t k, size_t n_cols) const {
     if (is_tile()) {
       constexpr size_t kSwapped[] = {0, 2, 1, 3};
-      low += 2 * ((k / 32 * width + token_) * 32 + k % 32 / 4 * 4 + kSwapped[k % 4]);
-      const int q = whole_bfloat16(low);
-      return has_high ? Digits{((q + 4) & 7) - 4, (q + 4) >> 3} : Digits{q, 0};
+      return whole_bfloat16(block(x, k, n_cols) + 2 * (token_ * 32 + k % 32 / 4 * 4 + kSwapped[k % 4]));
     }
-    low += k / 32 * 32 * width + k % 32 / 4 * 4 * width + token_ * 4 + k % 4;
-    const int bias = layout_ == StripLayout::kBiasedFours && is_whole() ? 128 : 0;
-    return {static_cast<int8_t>(*low ^ bias), has_high ? x.high[4 * at + k % 4] : 0};
+    const auto [low, high] = digits(x, k, n_cols);
+    return low + 8 * high;
   }
 
  private:
   [[nodiscard]] bool is_whole() const { return static_cast<int>(width) == whole_strip(layout_); }
-  [[nodiscard]] bool is_tile() const { return layout_ == StripLayout::kTiles && is_whole(); }
+  /// The integers or low digits of the strip in the block of column k.
+  [[nodiscard]] const int8_t* block(const QuantizedRows& x, size_t k, size_t n_cols) const {
+    const int64_t bytes_of_32 = strip_row_bytes(layout_, 32) / (is_whole() ? 1 : strip_row_bytes(layout_, 1));
+    return x.low + begin * strip_row_bytes(layout_, static_cast<int>(n_cols)) + k / 32 * width * bytes_of_32;
+  }
   static int whole_bfloat16(const int8_t* from) {
     uint16_t half = 0;
     std::memcpy(&half, from, sizeof(half));

@@ -2,14 +2,22 @@
 // inside the namespace of the level, after the generic kernels.
 
 constexpr int kTileLines = 16;
+constexpr int64_t kTileBytes = int64_t{kTileLines} * kLineBytes;
 
+/// The bytes from one line of a tile to the next, for one instruction: GCC would keep them for all, where
+/// registers are few in a vector register, from where they come by the port that multiplies.
+[[gnu::always_inline]] inline int64_t line_stride() {
+  int64_t stride = kLineBytes;
+  __asm__ volatile("" : "+r"(stride));
+  return stride;
+}
 template <int kTile>
 [[gnu::always_inline]] inline void load_tile(const void* from) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(kLineBytes), "i"(kTile) : "memory");
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(line_stride()), "i"(kTile) : "memory");
 }
 template <int kTile>
 [[gnu::always_inline]] inline void store_tile(void* to) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(kLineBytes), "i"(kTile) : "memory");
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(line_stride()), "i"(kTile) : "memory");
 }
 template <int kSums>
 [[gnu::always_inline]] inline void zero_tile() {
@@ -109,6 +117,11 @@ struct SurplusTile {
   alignas(64) uint16_t lines[kTileLines][2 * kLanes]{};
 };
 constexpr int kSurplus = 7;  // register
+template <PackedFormat kFormat>
+inline void load_surplus() {
+  static constexpr SurplusTile kTile;
+  if constexpr (StepTiles<kFormat, 1>::kDigits) load_tile<kSurplus>(kTile.lines);
+}
 
 /// The codes of a step as tiles want them: a line has two columns of 16 rows.
 template <PackedFormat kFormat, int kGroups>

@@ -1,84 +1,145 @@
-// The product of a single strip with matrices of few columns: what blocks add up to stays in registers, which
-// one group fills. Included inside the namespace of the level, before the product of several strips.
+// The product of a single strip: what blocks add up to stays in registers, which one group fills. Included
+// inside the namespace of the level, before the product of several strips.
 
-/// Columns of the widest matrix that it is for: while the strip stays in the first cache and groups are so
-/// short that memory delivers one after the other as fast as two side by side.
-constexpr int kStripProductCols = 1024;
-
-/// A strip of tokens with one group after the other. Each turn multiplies a block, stores its tile of sums in
-/// the next turn and adds them in the one after that, as several strips do. Every other block has tiles of
-/// its own, for a product waits until its register has been stored.
+/// A strip of tokens with groups, one after the other and without a stop between them. Each turn multiplies a
+/// block, stores its tile of sums in the next turn and adds them in the one after that, as several strips do.
+/// Every other block has tiles of its own, for a product waits until its register has been stored.
 template <PackedFormat kFormat>
 class StripProduct {
-  static constexpr bool kTwoParts = StepTiles<kFormat, 1>::kTwoParts;
+  using Tiles = StepTiles<kFormat, 1>;
 
  public:
   StripProduct(const Product& p, int token)
       : p_(p),
-        x_(p.x.quantized),
+        x_(p.x.quantized.from(token, p.w.n_cols, kStripLayout)),
         token_(token),
-        n_blocks_(p.w.n_cols / kBlockValues),
-        place_(token, 0, kStripTokens, n_blocks_) {}
+        n_blocks_(p.w.n_cols / kBlockValues) {}
 
-  void multiply(int group) {
-    for (int block = 0; block < kLead && block < n_blocks_; ++block) unpack(group, block);
+  /// The groups [begin, end). Out of line, where GCC keeps what a turn needs in the registers for it.
+  [[gnu::noinline]] void multiply(int begin, int end) {
+    load_surplus<kFormat>();
+    const int n = (end - begin) * n_blocks_;
+    Turn at{0, n, {p_.group(begin), 0}, {p_.group(begin + kFetched), 0}, 0, begin, 0};
+    for (int i = 0; i < kLead && i < n; ++i) unpack(i, at);
     F32 acc[kStripTokens];
-#pragma GCC unroll 16
-    for (F32& a : acc) a = set1(0.0F);
-    for (int i = 0; i < n_blocks_ + 2; i += 2) {
-      run<0>(group, i, acc);
-      if (i + 1 < n_blocks_ + 2) run<1>(group, i + 1, acc);
+    clear(acc);
+    while (at.i < n + 2) {
+      run<0>(at, acc);
+      if (at.i < n + 2) run<1>(at, acc);
     }
-#pragma GCC unroll 16
-    for (int t = 0; t < kStripTokens; ++t) p_.store(group, token_ + t, acc[t]);
   }
 
  private:
   static constexpr int kLead = 2;    // by which blocks are unpacked ahead
   static constexpr int kBlocks = 4;  // from the one that is added to the last one unpacked
 
-  template <int kTurn>
-  [[gnu::always_inline]] void run(int group, int i, F32 (&acc)[kStripTokens]) {
-    constexpr int kIntegers = kTurn;
-    constexpr int kSums = 2 + kTurn;
-    constexpr int kCodes = 4 + 2 * kTurn;
-    const int block = std::min(i, n_blocks_ - 1);  // the last one again, and nobody reads that
-    load_tile<kIntegers>(opaque(x_.low + place_.values(block)));
-    opaque(&codes_[block % kBlocks])->template load<0, kCodes>();
-    store_tile<3 - kTurn>(opaque(&sums_[1 - kTurn]));
-    zero_tile<kSums>();
-    multiply_tile<kSums, kCodes, kIntegers>();
-    if constexpr (kTwoParts) multiply_tile<kSums, kCodes + 1, kIntegers>();
-    if (i >= 2) add(i - 2, opaque(sums_[kTurn].of[0]), acc);
-    if (i + kLead < n_blocks_) unpack(group, i + kLead);  // where what has just been added was
+  static constexpr int kFetched = 4;  // groups that are asked for side by side
+
+  struct Packed {
+    const std::byte* group;
+    int block;
+  };
+  struct Fetched {
+    const std::byte* groups;
+    int turn;  // groups take turns
+  };
+  /// What a turn does: blocks are those of a group, but i and n those of all groups.
+  struct Turn {
+    int i;
+    int n;
+    Packed unpacked;
+    Fetched fetched;
+    int64_t multiplied;
+    int group, added;
+  };
+
+  [[gnu::always_inline]] static void clear(F32 (&acc)[kStripTokens]) {
+#pragma GCC unroll 16
+    for (F32& a : acc) a = set1(0.0F);
   }
 
-  [[gnu::always_inline]] void add(int block, const float* dots, F32 (&acc)[kStripTokens]) const {
-    const int64_t one = place_.one(block);
+  template <int kTurn>
+  [[gnu::always_inline]] void run(Turn& at, F32 (&acc)[kStripTokens]) {
+    constexpr int kOfTurn = Tiles::kDigits ? 0 : kTurn;  // digits leave no registers for two turns
+    constexpr int kIntegers = kOfTurn;
+    constexpr int kCodes = Tiles::kDigits ? 5 : 4 + 2 * kOfTurn;
+    load_tile<kIntegers>(opaque(x_.low + at.multiplied * kTileBytes));
+    if (++at.multiplied == n_blocks_) at.multiplied = 0;
+    const TileCodes<kFormat, 1>& codes = *opaque(&codes_[at.i % kBlocks]);
+    codes.template load<0, kCodes>();
+    if constexpr (Tiles::kDigits) codes.template load<1, kCodes + 1>();
+    store<1 - kTurn>(opaque(sums_[1 - kTurn]));
+    zero_tile<kSums<kTurn>>();
+    multiply_tile<kSums<kTurn>, kCodes, kIntegers>();
+    if constexpr (Tiles::kTwoParts) multiply_tile<kSums<kTurn>, kCodes + 1, kIntegers>();
+    if constexpr (Tiles::kDigits) {
+      multiply_tile<kSums<kTurn>, kSurplus, kIntegers>();
+      zero_tile<kSums<kTurn> + 1>();
+      multiply_tile<kSums<kTurn> + 1, kCodes + 1, kIntegers>();
+    }
+    if (at.i >= 2) {
+      add(at.i - 2, at.added, opaque(sums_[kTurn][0].of[0]), acc);
+      if (++at.added == n_blocks_) {
+#pragma GCC unroll 16
+        for (int t = 0; t < kStripTokens; ++t) p_.store(at.group, token_ + t, acc[t]);
+        clear(acc);
+        ++at.group;
+        at.added = 0;
+      }
+    }
+    if (at.i + kLead < at.n) unpack(at.i + kLead, at);  // where what has just been added was
+    ++at.i;
+  }
+
+  /// The register of a turn's sums, the first one.
+  template <int kTurn>
+  static constexpr int kSums = 2 - Tiles::kOfGroup / 2 + kTurn* Tiles::kOfGroup;
+
+  /// The sums of a turn.
+  template <int kTurn>
+  [[gnu::always_inline]] static void store(SumTile* to) {
+    store_tile<kSums<kTurn>>(to);
+    if constexpr (Tiles::kDigits) store_tile<kSums<kTurn> + 1>(to + 1);
+  }
+
+  /// Adds block i, `block` of its group.
+  [[gnu::always_inline]] void add(int i, int block, const float* dots, F32 (&acc)[kStripTokens]) const {
+    const int64_t one = int64_t{block} * kStripTokens;
     const float* scales_x = opaque(x_.scales + one);
-    const TileScales& s = scales_[block % kBlocks];
+    const TileScales& s = scales_[i % kBlocks];
     const F32 scale = s.scale;
 #pragma GCC unroll 16
     for (int t = 0; t < kStripTokens; ++t) {
-      const F32 dot = load(dots + t * kLanes);
+      const F32 dot = tile_dot<kFormat>(dots + t * kLanes);
       acc[t] = add_dot<kFormat>(acc[t], dot, scale, s, set1(scales_x[t]), x_, one + t);
     }
   }
 
-  [[gnu::always_inline]] void unpack(int group, int block) {
-    fetch_ahead<1>(p_, group, block);
-    const auto packed = packed_block<kFormat>(p_, TileGroups{group}, block);
+  /// Block i.
+  [[gnu::always_inline]] void unpack(int i, Turn& turn) {
+    Packed& at = turn.unpacked;
+    fetch_next(turn.fetched);
+    const PackedBlock<kFormat> packed{at.group, 0, block_place(kFormat, static_cast<size_t>(at.block))};
     const BlockScales scales[1] = {packed.scales(0)};
-    scales_[block % kBlocks].template set<kFormat>(scales[0]);
-    codes_[block % kBlocks].unpack(packed, scales);
+    scales_[i % kBlocks].template set<kFormat>(scales[0]);
+    codes_[i % kBlocks].unpack(packed, scales);
+    if (++at.block == n_blocks_) at = {at.group + p_.w.group_bytes, 0};
+  }
+
+  /// Asks for what a block takes of the next groups: memory delivers several streams faster than one.
+  [[gnu::always_inline]] void fetch_next(Fetched& at) const {
+    constexpr size_t kBytes = block_bytes(kFormat);
+    const auto group = static_cast<size_t>(at.turn % kFetched);
+    const auto block = static_cast<size_t>(at.turn / kFetched);
+    fetch(at.groups + group * p_.w.group_bytes + block * kBytes, kBytes);
+    if (++at.turn == kFetched * n_blocks_) at = {at.groups + kFetched * p_.w.group_bytes, 0};
   }
 
   const Product& p_;
-  QuantizedRows x_;
+  QuantizedRows x_;  // from the strip on
   int token_;
   int n_blocks_;
-  StripPlace place_;
   TileCodes<kFormat, 1> codes_[kBlocks];
   TileScales scales_[kBlocks];
-  SumTile sums_[2];  // of every other block
+  SumTile sums_[2][Tiles::kSums];  // of every other block
 };

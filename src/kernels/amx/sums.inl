@@ -7,6 +7,15 @@ struct alignas(64) SumTile {
 };
 constexpr size_t kTileFloats = size_t{kStripTokens} * kLanes;
 
+/// What meets the scale: the dot product of a block with a token, as a float. The sums of the second digit
+/// lie kTileFloats further on; both are exact, so the whole is rounded once, as the integer that it is would
+/// be.
+template <PackedFormat kFormat>
+[[gnu::always_inline]] inline F32 tile_dot(const float* sums) {
+  if constexpr (!StepTiles<kFormat, 1>::kDigits) return load(sums);
+  return load(sums) + load(sums + kTileFloats);
+}
+
 /// A pointer of which the compiler knows no more than its value. It would keep an address for each row
 /// otherwise, in vector registers, from where to fetch one takes as long as a product.
 template <typename T>

@@ -12,12 +12,19 @@ using namespace avx512;
 namespace {
 // clang-format off
 #include "kernels/generic/strips.inl"
+#include "kernels/amx/quantize.inl"
 #include "kernels/amx/codes.inl"
 #include "kernels/amx/sums.inl"
 #include "kernels/amx/strip.inl"
 #include "kernels/amx/tiles.inl"  // uses some of what stands above it
 // clang-format on
+
+constexpr KernelTable make_tiles_table() {
+  KernelTable table = make_table<FetchAhead::kInStream>("amx");
+  table.quantize = quantize_tiles;
+  return table;
+}
 }  // namespace
 extern const KernelTable kTable;
-constinit const KernelTable kTable = make_table<FetchAhead::kInStream>("amx");
+constinit const KernelTable kTable = make_tiles_table();
 }  // namespace pellucid::kernels::amx

@@ -14,15 +14,6 @@ struct alignas(64) TileShapes {
 };
 static_assert(kStripTokens == 16 && kTileLines == 16 && kLineBytes == 64);
 
-/// What meets the scale: the dot product of a block with a token, as a float. The sums of the second digit
-/// lie kTileFloats further on; both are exact, so the whole is rounded once, as the integer that it is would
-/// be.
-template <PackedFormat kFormat>
-[[gnu::always_inline]] inline F32 tile_dot(const float* sums) {
-  if constexpr (!StepTiles<kFormat, 1>::kDigits) return load(sums);
-  return load(sums) + load(sums + kTileFloats);
-}
-
 /// What a step adds to: of group g and token t to acc[g * kTogether + t].
 struct StepOutput {
   const TileScales* scales;  // of each group
@@ -66,7 +57,7 @@ class TileProduct {
  public:
   TileProduct(const Product& p, const TileGroups& groups, int token, int n_strips)
       : p_(p),
-        x_(p.x.quantized),
+        x_(p.x.quantized.from(token, p.w.n_cols, kStripLayout)),
         groups_(groups),
         token_(token),
         n_strips_(n_strips),
@@ -77,10 +68,7 @@ class TileProduct {
   }
 
   void multiply() {
-    if constexpr (Tiles::kDigits) {
-      static constexpr SurplusTile kTile;
-      load_tile<kSurplus>(kTile.lines);
-    }
+    load_surplus<kFormat>();
     unpack(0);
     const int n_steps = n_blocks_ * n_strips_;
     Step multiplied;
@@ -88,8 +76,8 @@ class TileProduct {
     for (int i = 0; i < n_steps + 2; ++i) {
       run<0>(input_of(multiplied), opaque(sums_[(i + 1) % 2]), i < 2, output_of(added, i % 2));
       if (multiplied.strip == 0 && multiplied.block + 1 < n_blocks_) unpack(multiplied.block + 1);
-      if (i + 1 < n_steps) multiplied = next(multiplied);  // else once more, and nobody reads that
-      if (i >= 2) added = next(added);
+      if (i + 1 < n_steps) go_on(multiplied);  // else once more, and nobody reads that
+      if (i >= 2) go_on(added);
     }
   }
 
@@ -110,12 +98,14 @@ class TileProduct {
   struct Step {
     int block = 0;
     int strip = 0;
+    int64_t tile = 0;  // of the integers: strip after strip
   };
-  [[nodiscard]] Step next(const Step& step) const {
-    return step.strip + 1 == n_strips_ ? Step{step.block + 1, 0} : Step{step.block, step.strip + 1};
-  }
-  [[nodiscard]] StripPlace place(const Step& step) const {
-    return {token_ + step.strip * kStripTokens, 0, kStripTokens, n_blocks_};
+  [[gnu::always_inline]] void go_on(Step& step) const {
+    if (++step.strip == n_strips_) {
+      step = {step.block + 1, 0, step.block + 1};
+    } else {
+      step.tile += n_blocks_;
+    }
   }
 
   struct Input {
@@ -124,12 +114,11 @@ class TileProduct {
     bool is_first;  // of the strips
   };
   [[nodiscard]] [[gnu::always_inline]] Input input_of(const Step& step) const {
-    return {opaque(x_.low + place(step).values(step.block)), opaque(&codes_[step.block % kCodes]),
-            step.strip == 0};
+    return {opaque(x_.low + step.tile * kTileBytes), opaque(&codes_[step.block % kCodes]), step.strip == 0};
   }
   [[nodiscard]] [[gnu::always_inline]] StepOutput output_of(const Step& step, int sums) {
     const int scales = step.block & (kScales - 1);
-    return {scales_[scales], sums_[sums][0].of[0], place(step).one(step.block),
+    return {scales_[scales], sums_[sums][0].of[0], step.tile * kStripTokens,
             acc_ + step.strip * kStripTokens};
   }
 
@@ -162,7 +151,7 @@ class TileProduct {
   }
 
   [[gnu::always_inline]] void unpack(int block) {
-    fetch_ahead<kGroups>(p_, groups_.first, block);
+    fetch_ahead<kFormat, kGroups>(p_, groups_.first, block);
     const auto packed = packed_block<kFormat>(p_, groups_, block);
     const int at = block & (kScales - 1);
     BlockScales scales[kGroups];
@@ -194,13 +183,12 @@ int multiply_tiles(const Product& p, const Groups& groups) {
   _tile_loadconfig(&kShapes);
   for (int token = 0; token < end; token += kTogether) {
     const int n_strips = std::min(kTogether, end - token) / kStripTokens;
-    if constexpr (!StepTiles<kFormat, 1>::kDigits) {  // which have more sums than there are registers for
-      if (n_strips == 1 && p.w.n_cols <= kStripProductCols) {
-        StripProduct<kFormat> product(p, token);
-        for_group_tiles<kStripTokens, 1>(groups,
-                                         [&](auto, const TileGroups& tile) { product.multiply(tile.first); });
-        continue;
+    if (n_strips == 1) {
+      StripProduct<kFormat> product(p, token);
+      for (int run = 0; run < groups.n_runs; ++run) {
+        product.multiply(groups.begin + run * groups.stride, groups.end + run * groups.stride);
       }
+      continue;
     }
     for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
       TileProduct<kFormat, count> product(p, tile, token, n_strips);

@@ -250,7 +250,7 @@ void strips_tile(const Product& p, int group, int token, int n_tokens) {
   __builtin_memset(sums, 0, static_cast<size_t>(n_tokens) * sizeof(sums[0]));
   StripWords words;
   for (int block = 0; block < n_blocks; ++block) {
-    fetch_ahead<kGroups>(p, group, block);
+    fetch_ahead<kFormat, kGroups>(p, group, block);
     unpack_block(p, group, block, w);
     for (int strip = 0; strip < n_tokens; strip += kStripTokens) {
       const StripPlace place(token + strip, 0, kStripTokens, n_blocks);

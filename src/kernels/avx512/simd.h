@@ -84,17 +84,6 @@ inline void store_bytes(int8_t* p, I32 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
-#ifdef PELLUCID_TILES
-/// The bfloat16 that 32 floats are, the middle two of each four swapped.
-inline void store_bfloat16(void* p, F32 a, F32 b) {
-  alignas(64) static constexpr uint16_t kUpperWords[32] = {1,  5,  3,  7,  9,  13, 11, 15, 17, 21, 19,
-                                                           23, 25, 29, 27, 31, 33, 37, 35, 39, 41, 45,
-                                                           43, 47, 49, 53, 51, 55, 57, 61, 59, 63};
-  _mm512_storeu_si512(p, _mm512_permutex2var_epi16(_mm512_castps_si512(a.v), _mm512_load_si512(kUpperWords),
-                                                   _mm512_castps_si512(b.v)));
-}
-#endif
-
 inline F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -50,14 +50,16 @@ template <PackedFormat kFormat, bool kIsStream = false>
           block_place(kFormat, static_cast<size_t>(block))};
 }
 
+/// Asks for n bytes.
+[[gnu::always_inline]] inline void fetch(const std::byte* bytes, size_t n) {
+  for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
+}
+
 /// Asks for as many bytes as a block takes, ahead of it. With several tokens a block costs more arithmetic
 /// than a processor looks ahead, and the streams of its groups are too short for it to guess.
-template <int kGroups>
+template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void fetch_ahead(const Product& p, int group, int block) {
-  const size_t n = p.w.group_bytes * kBlockValues / static_cast<size_t>(p.w.n_cols);
-  const auto fetch = [](const std::byte* bytes, size_t size) {
-    for (size_t i = 0; i < size; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
-  };
+  constexpr size_t n = block_bytes(kFormat);
   if (p.fetch == FetchAhead::kNextTile) {
     const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
     fetch(p.group(next) + static_cast<size_t>(block) * kGroups * n, kGroups * n);
@@ -76,7 +78,7 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
   const QuantizedRows& x = p.x.quantized;
   constexpr bool kIsStream = kOne && kGroups == kStreams && kStreamAhead != 0;
   const auto w = packed_block<kFormat, kIsStream>(p, groups, block);
-  if constexpr (!kOne) fetch_ahead<kGroups>(p, groups.first, block);
+  if constexpr (!kOne) fetch_ahead<kFormat, kGroups>(p, groups.first, block);
   BlockInput inputs[kTokens];
   for (int t = 0; t < kTokens; ++t) inputs[t] = block_input(x, place, block, t);
   add_block<kFormat, kStrip, kTokens, kGroups>(w, inputs, acc);

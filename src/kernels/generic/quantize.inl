@@ -79,8 +79,6 @@ struct TwoLargest {
   out.high_groups[one] = static_cast<uint8_t>(largest.group);
 }
 
-/// A template, so that only levels with tiles need store_bfloat16.
-template <StripLayout kLayout = kStripLayout, typename Floats = F32>
 [[gnu::always_inline]] inline void quantize_block(const float* x, const QuantizedRows& out, int block,
                                                   const StripPlace& place) {
   constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
@@ -94,18 +92,8 @@ template <StripLayout kLayout = kStripLayout, typename Floats = F32>
   const I32 q0 = nearest_integer(whole0);
   const I32 q1 = nearest_integer(whole1);
   const auto [first, second] = sums(q0, q1);
-  const int32_t all = first + second;
-  if constexpr (kLayout == StripLayout::kTiles) {
-    if (place.width() == kStripTokens) {
-      out.firsts[one] = __builtin_bit_cast(int32_t, static_cast<float>(first));
-      out.sums[one] = __builtin_bit_cast(int32_t, static_cast<float>(all));
-      store_bfloat16(out.low + place.values(block), Floats{whole0}, Floats{whole1});
-      return;
-    }
-  }
-
   out.firsts[one] = first;
-  out.sums[one] = all;
+  out.sums[one] = first + second;
   alignas(64) int8_t low[kBlockValues];  // the last 8 bits of each
   alignas(64) int8_t high[kBlockValues];
   store_bytes(low, q0);

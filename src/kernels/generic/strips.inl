@@ -50,7 +50,7 @@ void strips_tile(const Product& p, const TileGroups& groups, int token, int n_to
   for (F32& a : acc) a = set1(0.0F);
   UnpackedBlock<kFormat, kGroups> w;
   for (int block = 0; block < n_blocks; ++block) {
-    fetch_ahead<kGroups>(p, groups.first, block);
+    fetch_ahead<kFormat, kGroups>(p, groups.first, block);
     w.unpack(packed_block<kFormat>(p, groups, block));
     for (int strip = 0; strip < n_tokens; strip += kEight) {
       const StripPlace place(token + strip, 0, kEight, n_blocks);

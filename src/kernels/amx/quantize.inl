@@ -1,0 +1,149 @@
+// Activations of whole strips as tiles want them. A block of 16 tokens is quantised at once: what each has
+// one of, its scale and its sums, is found in a tree whose nodes are shared by several tokens, which takes a
+// third of the operations that a tree for each would. Included inside the namespace of the level, after the
+// generic kernels.
+
+/// Two vectors in halves: what one step of a tree joins lane by lane. Steps 1 to 5 take vectors of one half of
+/// a token's block, and then of 1, 2, 4 and 8 tokens.
+struct Halves {
+  __m512i low, high;
+};
+template <int kStep>
+[[gnu::always_inline]] inline Halves halves(__m512i a, __m512i b) {
+  if constexpr (kStep == 1) return {_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b)};
+  if constexpr (kStep == 2) return {_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b)};
+  if constexpr (kStep == 3) return {_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xEE)};
+  if constexpr (kStep == 4) return {_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xDD)};
+  const __m512 x = _mm512_castsi512_ps(a);
+  const __m512 y = _mm512_castsi512_ps(b);
+  return {_mm512_castps_si512(_mm512_shuffle_ps(x, y, 0x88)),
+          _mm512_castps_si512(_mm512_shuffle_ps(x, y, 0xDD))};
+}
+/// The first token of the i-th pair, so that lane t is token t in the end.
+constexpr int pair_token(int i) { return 4 * (i % 4) + 2 * (i / 4); }
+
+/// The block's columns of 16 tokens.
+struct BlockRows {
+  const float* first;
+  int64_t stride;
+  [[nodiscard]] [[gnu::always_inline]] F32 half(int token, int i) const {
+    return load(first + token * stride + i * kLanes);
+  }
+};
+
+/// The scales of 16 tokens: see scale_block.
+[[gnu::always_inline]] inline F32 scales_of_16(const BlockRows& rows) {
+  const auto larger = [](const Halves& x) { return _mm512_max_epi32(x.low, x.high); };
+  const auto of_token = [&](int t) {  // of each k-group's first and last two columns
+    return larger(halves<1>(bits(absolute(rows.half(t, 0))).v, bits(absolute(rows.half(t, 1))).v));
+  };
+  struct Largest {
+    __m512i most, next;
+  };
+  Largest fours[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    __m512i pairs[2];
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const int t = pair_token(2 * i + j);
+      pairs[j] = larger(halves<2>(of_token(t), of_token(t + 1)));
+    }
+    const Halves x = halves<3>(pairs[0], pairs[1]);
+    fours[i] = {larger(x), _mm512_min_epi32(x.low, x.high)};
+  }
+  const auto join = [](const Halves& most, const Halves& next) {
+    return Largest{_mm512_max_epi32(most.low, most.high),
+                   _mm512_max_epi32(_mm512_min_epi32(most.low, most.high),
+                                    _mm512_max_epi32(next.low, next.high))};
+  };
+  Largest eights[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const Largest& a = fours[2 * i];
+    const Largest& b = fours[2 * i + 1];
+    eights[i] = join(halves<4>(a.most, b.most), halves<4>(a.next, b.next));
+  }
+  const Largest all =
+      join(halves<5>(eights[0].most, eights[1].most), halves<5>(eights[0].next, eights[1].next));
+  const F32 least = from_bits({all.most}) * set1(1.0F / (1 << kHighBits));
+  return max(from_bits({all.next}), least) / set1(127.0F);
+}
+
+/// The bfloat16 that 32 floats are, the middle two of each four swapped.
+[[gnu::always_inline]] inline void store_bfloat16(void* p, F32 a, F32 b) {
+  alignas(64) static constexpr uint16_t kUpperWords[32] = {1,  5,  3,  7,  9,  13, 11, 15, 17, 21, 19,
+                                                           23, 25, 29, 27, 31, 33, 37, 35, 39, 41, 45,
+                                                           43, 47, 49, 53, 51, 55, 57, 61, 59, 63};
+  _mm512_storeu_si512(p, _mm512_permutex2var_epi16(bits(a).v, _mm512_load_si512(kUpperWords), bits(b).v));
+}
+
+/// The integers of 16 tokens and their sums, as floats. kIsFinite: all of them are, so that none is above
+/// what it may be.
+template <bool kIsFinite>
+[[gnu::always_inline]] inline void put_block(const BlockRows& rows, const float* scales, int8_t* integers,
+                                             float* first_sums, float* all_sums) {
+  constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
+  alignas(64) float inverses[kStripTokens];
+  const F32 scale = load(scales);
+  store(inverses, set1(1.0F) / max(scale, set1(kSmallest)));
+  alignas(64) float most[kStripTokens];
+  if constexpr (!kIsFinite) {
+    store(most, if_less(scale, set1(__builtin_inff()), set1(127.0F * (1 << kHighBits)), set1(127.0F)));
+  }
+  const auto whole = [&](int t, int half) {
+    F32 x = rows.half(t, half) * set1(inverses[t]);
+    if constexpr (!kIsFinite) x = limit(x, most[t]);
+    return nearest_of_8_bits(x);
+  };
+  const auto added = [](const Halves& x) { return bits(from_bits({x.low}) + from_bits({x.high})).v; };
+  const auto of_token = [&](int t) {
+    const F32 a = whole(t, 0);
+    const F32 b = whole(t, 1);
+    store_bfloat16(integers + t * int64_t{kLineBytes}, a, b);
+    return added(halves<1>(bits(a).v, bits(b).v));
+  };
+  __m512i fours[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    __m512i pairs[2];
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const int t = pair_token(2 * i + j);
+      pairs[j] = added(halves<2>(of_token(t), of_token(t + 1)));
+    }
+    fours[i] = added(halves<3>(pairs[0], pairs[1]));
+  }
+  const Halves sums =
+      halves<5>(added(halves<4>(fours[0], fours[1])), added(halves<4>(fours[2], fours[3])));
+  store(first_sums, from_bits({sums.low}));
+  store(all_sums, from_bits({sums.low}) + from_bits({sums.high}));
+}
+
+inline void quantize_tiles(const float* x, int64_t x_stride, int n_tokens, const Columns& columns,
+                           const QuantizedRows& out) {
+  const int first = columns.first / kBlockValues;
+  int strip = 0;
+  for (; strip + kStripTokens <= n_tokens; strip += kStripTokens) {
+    const StripPlace place(strip, 0, kStripTokens, columns.all / kBlockValues);
+    for (int b = 0; b < columns.n / kBlockValues; ++b) {
+      const BlockRows rows{x + strip * x_stride + int64_t{b} * kBlockValues, x_stride};
+      const int64_t one = place.one(first + b);
+      const F32 scales = scales_of_16(rows);
+      store(out.scales + one, scales);
+      auto* firsts = reinterpret_cast<float*>(out.firsts + one);
+      auto* sums = reinterpret_cast<float*>(out.sums + one);
+      int8_t* integers = out.low + place.values(first + b);
+      const auto infinite = bits(set1(__builtin_inff()));
+      if (_mm512_cmpge_epi32_mask(bits(scales).v, infinite.v) == 0) {
+        put_block<true>(rows, out.scales + one, integers, firsts, sums);
+      } else {
+        put_block<false>(rows, out.scales + one, integers, firsts, sums);
+      }
+    }
+  }
+  if (strip < n_tokens) {
+    quantize(x + strip * x_stride, x_stride, n_tokens - strip, columns,
+             out.from(strip, columns.all, kStripLayout));
+  }
+}
