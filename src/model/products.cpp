@@ -34,7 +34,7 @@ Input Input::of_parts(const Pass& pass, float* x, int n_rows, int n_cols, bool q
 }
 
 void Input::put(const Outputs& part) const {
-  if (!is_of_parts()) return;
+  if (!is_put()) return;
   if (!is_quantized_) {
     part.copy_to(put_, n_cols_);
   } else {
@@ -46,12 +46,12 @@ void Input::put(const Outputs& part) const {
 
 PrivateRows& Input::own() const { return pass_->s.private_rows[static_cast<size_t>(worker_)]; }
 
-bool Input::is_of_parts() const { return put_ != nullptr && n_rows_ > 1; }
+bool Input::is_put() const { return put_ != nullptr && n_rows_ > 1; }
 
 bool Input::is_few() const { return n_rows_ <= kernels::whole_strip(pass_->kernels().strip_layout); }
 
 void Input::share() const {
-  if (is_few() || is_of_parts() || (norm_ == nullptr && !is_quantized_)) return;
+  if (is_few() || is_put() || (norm_ == nullptr && !is_quantized_)) return;
   const int strip = kernels::whole_strip(pass_->kernels().strip_layout);
   pass_->pool.run((n_rows_ + strip - 1) / strip,
                   [&](int i, int) { make(i * strip, std::min((i + 1) * strip, n_rows_)); });
@@ -59,7 +59,7 @@ void Input::share() const {
 
 void Input::begin(int worker) {
   worker_ = worker;
-  if (!is_few() || is_of_parts()) return;
+  if (!is_few() || is_put()) return;
   normalized_ = own().floats.data();
   quantized_ = own().quantized.rows();
   make(0, n_rows_);

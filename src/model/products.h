@@ -34,26 +34,28 @@ struct Outputs {
 class Input {
  public:
   Input(const Pass& pass, const float* x, int n_rows, int n_cols, bool quantized, const Norm* norm = nullptr);
-  /// One that is made of what put() gets of many rows, part after part: they are quantised at once if they
-  /// are to be, so that their floats never leave a processor's own cache; else they go to x. Few are made
-  /// there.
+  /// One that is made of what put() gets of two rows or more, part after part: they are quantised at once if
+  /// they are to be, once for all workers and before their floats leave a processor's own cache; else they go
+  /// to x. Up to a strip of rows, parts lie in x already. A single row is made as others are.
   static Input of_parts(const Pass& pass, float* x, int n_rows, int n_cols, bool quantized);
+  /// Takes a part of it. Of a single row there is nothing to do.
   void put(const Outputs& part) const;
 
-  /// Before the region that reads it: makes many rows, on all threads.
+  /// Before the region that reads it: makes many rows, on all threads, unless put() does.
   void share() const;
   /// Where worker `worker` begins to read it: makes few rows, which is sooner done by each than passed from
-  /// one processor to another.
+  /// one processor to another, unless put() does.
   void begin(int worker);
   /// Rows from `row` on.
   [[nodiscard]] kernels::Activations rows(int row, int n_rows) const;
   /// Whether they are one strip at most: what only one worker could make, while the others wait.
   [[nodiscard]] bool is_few() const;
-  [[nodiscard]] bool is_of_parts() const;
   /// Memory of the worker's own.
   [[nodiscard]] PrivateRows& own() const;
 
  private:
+  /// Whether put() makes it.
+  [[nodiscard]] bool is_put() const;
   [[nodiscard]] kernels::QuantizedRows quantized_rows(int row) const;
   void make(int begin, int end) const;
 

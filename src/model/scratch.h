@@ -55,7 +55,7 @@ struct Scratch {
   AlignedBuffer<float> cos;     // [2, max_tokens, n_rot / 2]: global layers, then local ones
   AlignedBuffer<float> sin;
   kernels::QuantizedBuffer quantized;                // [max_tokens, widest other input of a product]
-  kernels::QuantizedBuffer quantized_hidden;         // [max_tokens, n_ff]: many rows of the FFN
+  kernels::QuantizedBuffer quantized_hidden;         // [max_tokens, n_ff]: the FFN's, of two rows or more
   AlignedBuffer<kernels::AttentionPart> parts;       // [max_tokens, n_heads]
   AlignedBuffer<kernels::AttentionPart> span_parts;  // [spans, n_heads] of one token, grown with the context
   AlignedBuffer<float> span_values;                  // [spans, n_heads, head_dim]

@@ -42,7 +42,7 @@ std::vector<Cut> cuts(bool slow_level) {
   if (slow_level || kSlowBuild) return {{2, 7}, {3, 512}};
   std::vector<Cut> all;
   for (const int threads : {1, 2, 3, 8}) {
-    for (const int chunk : {1, 7, 64, 512}) all.push_back({threads, chunk});
+    for (const int chunk : {1, 7, 16, 64, 512}) all.push_back({threads, chunk});
   }
   return all;
 }

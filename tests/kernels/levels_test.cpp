@@ -45,6 +45,14 @@ TEST(Levels, Quantize) {
   std::vector<float> x = wild_floats(size_t{37} * n_cols, rng);
   const std::vector<float> spiky = spiky_floats(size_t{37} * n_cols, rng);
   x.insert(x.end(), spiky.begin(), spiky.end());
+  std::vector<float> small = spiky_floats(size_t{32} * n_cols, rng);
+  for (size_t i = 0; i < small.size(); i += 32) {  // scales that are no normal numbers, or 0
+    const float factor = rng() % 4 == 0 ? -0.0F : std::ldexp(1.0F, -120 - static_cast<int>(rng() % 30));
+    for (size_t k = 0; k < 32; ++k) small[i + k] *= factor;
+  }
+  x.insert(x.end(), small.begin(), small.end());
+  const std::vector<float> extreme = extreme_floats(size_t{32} * n_cols, rng);
+  x.insert(x.end(), extreme.begin(), extreme.end());
   Batch expected(scalar(), x, n_cols);
   const QuantizedRows a = expected.rows();
   for (const KernelTable* table : tested_tables()) {
@@ -276,9 +284,10 @@ TEST(Levels, Matmul) {
   Rng rng(8);
   for (const TensorTypeInfo& row : kTensorTypes) {
     for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
-      for (const int n_cols : {32, 64, 96, 256, 768}) {
+      // One group and more, an odd and an even number; with so few blocks that what is done ahead has none.
+      for (const auto& [n_rows, n_cols] :
+           {std::pair{16, 32}, {16, 64}, {53, 32}, {37, 96}, {85, 256}, {37, 768}}) {
         if (n_cols % static_cast<int>(row.block_values) != 0) continue;
-        const int n_rows = 85 - n_cols % 64;  // an odd and an even number of groups
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
         for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43, 59, 80}) {
@@ -337,7 +346,10 @@ TEST(Levels, SixBitProductsBeyondTheWholeNumbersOfFloats) {
     }
   }
   EXPECT_GT(n_long, 100);
-  expect_same("Q6_K", [&](const KernelTable& t) { return product(t, w, Batch(t, values, n_cols).all()); });
+  for (const size_t n_tokens : {16, 32}) {
+    const std::vector<float> some(values.begin(), values.begin() + n_tokens * n_cols);
+    expect_same("Q6_K", [&](const KernelTable& t) { return product(t, w, Batch(t, some, n_cols).all()); });
+  }
 }
 
 /// `groups` of all tokens at once have the outputs that they have in `whole`.

@@ -165,12 +165,14 @@ TEST(Quantize, NonFiniteActivationsGiveNonFiniteProducts) {
   const PackedMatrix w = pack_one(TensorType::kQ8_0, data, 16, 64);
   for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
     for (const KernelTable* table : tested_tables()) {
-      std::vector<float> values = random_floats(64, rng);
-      values[40] = bad;
-      Batch batch(*table, values, 64);
-      std::vector<float> y(16);
-      table->matmul(w, batch.all(), y.data(), 16, {0, 1});
-      for (const float v : y) EXPECT_FALSE(std::isfinite(v));
+      for (const size_t n_tokens : {1, 16}) {
+        std::vector<float> values = random_floats(64 * n_tokens, rng);
+        values[40] = bad;
+        Batch batch(*table, values, 64);
+        std::vector<float> y(16 * n_tokens);
+        table->matmul(w, batch.all(), y.data(), 16, {0, 1});
+        for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isfinite(y[i]), i >= 16) << table->name;
+      }
     }
   }
 }

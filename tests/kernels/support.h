@@ -230,7 +230,7 @@ struct StripSpot {
   }
   /// A sum of the block.
   [[nodiscard]] int sum(int32_t stored) const {
-    return is_tile() ? static_cast<int>(std::bit_cast<float>(stored)) : stored;
+    return is_tile() ? whole(std::bit_cast<float>(stored)) : stored;
   }
   /// Whether it has no digits.
   [[nodiscard]] bool is_tile() const { return layout_ == StripLayout::kTiles && is_whole(); }
@@ -266,7 +266,9 @@ struct StripSpot {
   static int whole_bfloat16(const int8_t* from) {
     uint16_t half = 0;
     std::memcpy(&half, from, sizeof(half));
-    const auto value = std::bit_cast<float>(uint32_t{half} << 16);
+    return whole(std::bit_cast<float>(uint32_t{half} << 16));
+  }
+  static int whole(float value) {
     EXPECT_EQ(value, std::trunc(value));
     return static_cast<int>(value);
   }

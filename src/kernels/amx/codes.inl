@@ -11,6 +11,7 @@ constexpr int64_t kTileBytes = int64_t{kTileLines} * kLineBytes;
   __asm__ volatile("" : "+r"(stride));
   return stride;
 }
+
 template <int kTile>
 [[gnu::always_inline]] inline void load_tile(const void* from) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(line_stride()), "i"(kTile) : "memory");
@@ -117,6 +118,8 @@ struct SurplusTile {
   alignas(64) uint16_t lines[kTileLines][2 * kLanes]{};
 };
 constexpr int kSurplus = 7;  // register
+
+/// Into its register, where a format has digits.
 template <PackedFormat kFormat>
 inline void load_surplus() {
   static constexpr SurplusTile kTile;

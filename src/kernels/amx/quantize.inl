@@ -3,8 +3,8 @@
 // third of the operations that a tree for each would. Included inside the namespace of the level, after the
 // generic kernels.
 
-/// Two vectors in halves: what one step of a tree joins lane by lane. Steps 1 to 5 take vectors of one half of
-/// a token's block, and then of 1, 2, 4 and 8 tokens.
+/// Two vectors in halves: what one step of a tree joins lane by lane. Steps 1 to 5 take vectors of one half
+/// of a token's block, and then of 1, 2, 4 and 8 tokens.
 struct Halves {
   __m512i low, high;
 };
@@ -34,7 +34,7 @@ struct BlockRows {
 /// The scales of 16 tokens: see scale_block.
 [[gnu::always_inline]] inline F32 scales_of_16(const BlockRows& rows) {
   const auto larger = [](const Halves& x) { return _mm512_max_epi32(x.low, x.high); };
-  const auto of_token = [&](int t) {  // of each k-group's first and last two columns
+  const auto of_token = [&](int t) {  // of two columns of each k-group, and of the two others
     return larger(halves<1>(bits(absolute(rows.half(t, 0))).v, bits(absolute(rows.half(t, 1))).v));
   };
   struct Largest {
@@ -53,9 +53,9 @@ struct BlockRows {
     fours[i] = {larger(x), _mm512_min_epi32(x.low, x.high)};
   }
   const auto join = [](const Halves& most, const Halves& next) {
-    return Largest{_mm512_max_epi32(most.low, most.high),
-                   _mm512_max_epi32(_mm512_min_epi32(most.low, most.high),
-                                    _mm512_max_epi32(next.low, next.high))};
+    return Largest{
+        _mm512_max_epi32(most.low, most.high),
+        _mm512_max_epi32(_mm512_min_epi32(most.low, most.high), _mm512_max_epi32(next.low, next.high))};
   };
   Largest eights[2];
 #pragma GCC unroll 2
@@ -78,8 +78,8 @@ struct BlockRows {
   _mm512_storeu_si512(p, _mm512_permutex2var_epi16(bits(a).v, _mm512_load_si512(kUpperWords), bits(b).v));
 }
 
-/// The integers of 16 tokens and their sums, as floats. kIsFinite: all of them are, so that none is above
-/// what it may be.
+/// The integers of 16 tokens and their sums, as floats. kIsFinite: all scales are, so that none is above
+/// 127, or 1016 for a second digit, by more than rounding to 8 bits takes back.
 template <bool kIsFinite>
 [[gnu::always_inline]] inline void put_block(const BlockRows& rows, const float* scales, int8_t* integers,
                                              float* first_sums, float* all_sums) {
@@ -114,8 +114,7 @@ template <bool kIsFinite>
     }
     fours[i] = added(halves<3>(pairs[0], pairs[1]));
   }
-  const Halves sums =
-      halves<5>(added(halves<4>(fours[0], fours[1])), added(halves<4>(fours[2], fours[3])));
+  const Halves sums = halves<5>(added(halves<4>(fours[0], fours[1])), added(halves<4>(fours[2], fours[3])));
   store(first_sums, from_bits({sums.low}));
   store(all_sums, from_bits({sums.low}) + from_bits({sums.high}));
 }

@@ -2,8 +2,9 @@
 // inside the namespace of the level, before the product of several strips.
 
 /// A strip of tokens with groups, one after the other and without a stop between them. Each turn multiplies a
-/// block, stores its tile of sums in the next turn and adds them in the one after that, as several strips do.
-/// Every other block has tiles of its own, for a product waits until its register has been stored.
+/// block, stores its sums in the next turn and adds them in the one after that, as several strips do. Every
+/// other block has registers of its own for sums and, but for types of digits, for what is multiplied: a
+/// product waits until its register has been stored.
 template <PackedFormat kFormat>
 class StripProduct {
   using Tiles = StepTiles<kFormat, 1>;
@@ -69,13 +70,13 @@ class StripProduct {
     codes.template load<0, kCodes>();
     if constexpr (Tiles::kDigits) codes.template load<1, kCodes + 1>();
     store<1 - kTurn>(opaque(sums_[1 - kTurn]));
-    zero_tile<kSums<kTurn>>();
-    multiply_tile<kSums<kTurn>, kCodes, kIntegers>();
-    if constexpr (Tiles::kTwoParts) multiply_tile<kSums<kTurn>, kCodes + 1, kIntegers>();
+    zero_tile<kSumsRegister<kTurn>>();
+    multiply_tile<kSumsRegister<kTurn>, kCodes, kIntegers>();
+    if constexpr (Tiles::kTwoParts) multiply_tile<kSumsRegister<kTurn>, kCodes + 1, kIntegers>();
     if constexpr (Tiles::kDigits) {
-      multiply_tile<kSums<kTurn>, kSurplus, kIntegers>();
-      zero_tile<kSums<kTurn> + 1>();
-      multiply_tile<kSums<kTurn> + 1, kCodes + 1, kIntegers>();
+      multiply_tile<kSumsRegister<kTurn>, kSurplus, kIntegers>();
+      zero_tile<kSumsRegister<kTurn> + 1>();
+      multiply_tile<kSumsRegister<kTurn> + 1, kCodes + 1, kIntegers>();
     }
     if (at.i >= 2) {
       add(at.i - 2, at.added, opaque(sums_[kTurn][0].of[0]), acc);
@@ -91,15 +92,15 @@ class StripProduct {
     ++at.i;
   }
 
-  /// The register of a turn's sums, the first one.
+  /// The first register of a turn's sums.
   template <int kTurn>
-  static constexpr int kSums = 2 - Tiles::kOfGroup / 2 + kTurn* Tiles::kOfGroup;
+  static constexpr int kSumsRegister = 2 - Tiles::kOfGroup / 2 + Tiles::kOfGroup* kTurn;
 
   /// The sums of a turn.
   template <int kTurn>
   [[gnu::always_inline]] static void store(SumTile* to) {
-    store_tile<kSums<kTurn>>(to);
-    if constexpr (Tiles::kDigits) store_tile<kSums<kTurn> + 1>(to + 1);
+    store_tile<kSumsRegister<kTurn>>(to);
+    if constexpr (Tiles::kDigits) store_tile<kSumsRegister<kTurn> + 1>(to + 1);
   }
 
   /// Adds block i, `block` of its group.

@@ -46,9 +46,9 @@ template <PackedFormat kFormat, int kGroups>
   }
 }
 
-/// The product of n_strips strips, at most kTogether tokens from `token` on, with the groups of a tile. A
-/// step is a strip of a block. A loop multiplies one, stores the sums of the one before, which have been
-/// waited for long enough, and adds those of the one before that.
+/// The product of n_strips strips, two or more, at most kTogether tokens from `token` on, with the groups of
+/// a tile. A step is a strip of a block. A loop multiplies one, stores the sums of the one before, which have
+/// been waited for long enough, and adds those of the one before that.
 template <PackedFormat kFormat, int kGroups>
 class TileProduct {
   using Tiles = StepTiles<kFormat, kGroups>;

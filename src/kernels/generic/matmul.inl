@@ -5,7 +5,7 @@
 /// Where products of several tokens ask for weights ahead.
 enum class FetchAhead : uint8_t {
   kNextTile,  // as much of the next tile's bytes
-  kInStream,  // kStreamAhead bytes further on in each group
+  kInStream,  // kStreamAhead bytes further on in each group (a single strip on AMX has a way of its own)
 };
 
 /// One product: what matmul() was called with.
