@@ -20,7 +20,13 @@ class StripProduct {
   [[gnu::noinline]] void multiply(int begin, int end) {
     load_surplus<kFormat>();
     const int n = (end - begin) * n_blocks_;
-    Turn at{0, n, {p_.group(begin), 0}, {p_.group(begin + kFetched), 0}, 0, begin, 0};
+    Turn at{.i = 0,
+            .n = n,
+            .unpacked = {p_.group(begin), 0},
+            .fetched = {p_.group(begin + kFetched), 0},
+            .multiplied = 0,
+            .group = begin,
+            .added = 0};
     for (int i = 0; i < kLead && i < n; ++i) unpack(i, at);
     F32 acc[kStripTokens];
     clear(acc);
@@ -31,9 +37,8 @@ class StripProduct {
   }
 
  private:
-  static constexpr int kLead = 2;    // by which blocks are unpacked ahead
-  static constexpr int kBlocks = 4;  // from the one that is added to the last one unpacked
-
+  static constexpr int kLead = 2;     // by which blocks are unpacked ahead
+  static constexpr int kBlocks = 4;   // from the one that is added to the last one unpacked
   static constexpr int kFetched = 4;  // groups that are asked for side by side
 
   struct Packed {
@@ -44,14 +49,15 @@ class StripProduct {
     const std::byte* groups;
     int turn;  // groups take turns
   };
-  /// What a turn does: blocks are those of a group, but i and n those of all groups.
+  /// Where a turn is: i of the n blocks of all groups is multiplied; `multiplied` and the like are blocks of
+  /// a group.
   struct Turn {
     int i;
     int n;
     Packed unpacked;
     Fetched fetched;
     int64_t multiplied;
-    int group, added;
+    int group, added;  // the group of the block that is added
   };
 
   [[gnu::always_inline]] static void clear(F32 (&acc)[kStripTokens]) {
@@ -94,7 +100,7 @@ class StripProduct {
 
   /// The first register of a turn's sums.
   template <int kTurn>
-  static constexpr int kSumsRegister = 2 - Tiles::kOfGroup / 2 + Tiles::kOfGroup* kTurn;
+  static constexpr int kSumsRegister = (Tiles::kDigits ? 1 : 2) + (kTurn == 0 ? 0 : Tiles::kOfGroup);
 
   /// The sums of a turn.
   template <int kTurn>
