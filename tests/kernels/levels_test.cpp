@@ -286,7 +286,7 @@ TEST(Levels, Matmul) {
     for (const Weights kind : {Weights::kPlain, Weights::kExtremeCodes, Weights::kWild}) {
       // One group and more, an odd and an even number; with so few blocks that what is done ahead has none.
       for (const auto& [n_rows, n_cols] :
-           {std::pair{16, 32}, {16, 64}, {53, 32}, {37, 96}, {85, 256}, {37, 768}}) {
+           {std::pair{16, 32}, {16, 64}, {37, 96}, {53, 32}, {85, 64}, {53, 96}, {85, 256}, {85, 768}}) {
         if (n_cols % static_cast<int>(row.block_values) != 0) continue;
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);

@@ -19,8 +19,19 @@ template <int kStep>
   return {_mm512_castps_si512(_mm512_shuffle_ps(x, y, 0x88)),
           _mm512_castps_si512(_mm512_shuffle_ps(x, y, 0xDD))};
 }
-/// The first token of the i-th pair, so that lane t is token t in the end.
-constexpr int pair_token(int i) { return 4 * (i % 4) + 2 * (i / 4); }
+/// What step 3 joins for the i-th four tokens, of which of_token(t) is what step 1 makes of token t; in such
+/// an order that lane t is token t in the end.
+template <typename OfToken, typename Join>
+[[gnu::always_inline]] inline Halves of_four(int i, const OfToken& of_token, const Join& join) {
+  __m512i pairs[2];
+#pragma GCC unroll 2
+  for (int j = 0; j < 2; ++j) {
+    const int pair = 2 * i + j;
+    const int t = 4 * (pair % 4) + 2 * (pair / 4);
+    pairs[j] = join(halves<2>(of_token(t), of_token(t + 1)));
+  }
+  return halves<3>(pairs[0], pairs[1]);
+}
 
 /// The block's columns of 16 tokens.
 struct BlockRows {
@@ -43,13 +54,7 @@ struct BlockRows {
   Largest fours[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    __m512i pairs[2];
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const int t = pair_token(2 * i + j);
-      pairs[j] = larger(halves<2>(of_token(t), of_token(t + 1)));
-    }
-    const Halves x = halves<3>(pairs[0], pairs[1]);
+    const Halves x = of_four(i, of_token, larger);
     fours[i] = {larger(x), _mm512_min_epi32(x.low, x.high)};
   }
   const auto join = [](const Halves& most, const Halves& next) {
@@ -78,18 +83,22 @@ struct BlockRows {
   _mm512_storeu_si512(p, _mm512_permutex2var_epi16(bits(a).v, _mm512_load_si512(kUpperWords), bits(b).v));
 }
 
-/// The integers of 16 tokens and their sums, as floats. kIsFinite: all scales are, so that none is above
-/// 127, or 1016 for a second digit, by more than rounding to 8 bits takes back.
+/// Where a block of a strip goes; sums are the bits of floats.
+struct QuantizedTile {
+  int8_t* integers;
+  int32_t* sums;
+  int32_t* firsts;
+};
+
+/// The integers of 16 tokens and their sums. kIsFinite: all scales are, so that none is above 127, or 1016
+/// for a second digit, by more than rounding to 8 bits takes back.
 template <bool kIsFinite>
-[[gnu::always_inline]] inline void put_block(const BlockRows& rows, const float* scales, int8_t* integers,
-                                             float* first_sums, float* all_sums) {
-  constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
+[[gnu::always_inline]] inline void put_block(const BlockRows& rows, F32 scale, const QuantizedTile& out) {
   alignas(64) float inverses[kStripTokens];
-  const F32 scale = load(scales);
-  store(inverses, set1(1.0F) / max(scale, set1(kSmallest)));
+  store(inverses, set1(1.0F) / max(scale, set1(kSmallestScale)));
   alignas(64) float most[kStripTokens];
   if constexpr (!kIsFinite) {
-    store(most, if_less(scale, set1(__builtin_inff()), set1(127.0F * (1 << kHighBits)), set1(127.0F)));
+    store(most, if_less(scale, set1(__builtin_inff()), set1(kMostOfTwoDigits), set1(127.0F)));
   }
   const auto whole = [&](int t, int half) {
     F32 x = rows.half(t, half) * set1(inverses[t]);
@@ -100,44 +109,34 @@ template <bool kIsFinite>
   const auto of_token = [&](int t) {
     const F32 a = whole(t, 0);
     const F32 b = whole(t, 1);
-    store_bfloat16(integers + t * int64_t{kLineBytes}, a, b);
+    store_bfloat16(out.integers + t * int64_t{kLineBytes}, a, b);
     return added(halves<1>(bits(a).v, bits(b).v));
   };
   __m512i fours[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    __m512i pairs[2];
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const int t = pair_token(2 * i + j);
-      pairs[j] = added(halves<2>(of_token(t), of_token(t + 1)));
-    }
-    fours[i] = added(halves<3>(pairs[0], pairs[1]));
-  }
+  for (int i = 0; i < 4; ++i) fours[i] = added(of_four(i, of_token, added));
   const Halves sums = halves<5>(added(halves<4>(fours[0], fours[1])), added(halves<4>(fours[2], fours[3])));
-  store(first_sums, from_bits({sums.low}));
-  store(all_sums, from_bits({sums.low}) + from_bits({sums.high}));
+  _mm512_storeu_si512(out.firsts, sums.low);
+  _mm512_storeu_si512(out.sums, added(sums));
 }
 
 inline void quantize_tiles(const float* x, int64_t x_stride, int n_tokens, const Columns& columns,
                            const QuantizedRows& out) {
+  const I32 infinite = bits(set1(__builtin_inff()));
   const int first = columns.first / kBlockValues;
   int strip = 0;
   for (; strip + kStripTokens <= n_tokens; strip += kStripTokens) {
-    const StripPlace place(strip, 0, kStripTokens, columns.all / kBlockValues);
+    const QuantizedRows to = out.from(strip, columns.all, kStripLayout);
     for (int b = 0; b < columns.n / kBlockValues; ++b) {
       const BlockRows rows{x + strip * x_stride + int64_t{b} * kBlockValues, x_stride};
-      const int64_t one = place.one(first + b);
-      const F32 scales = scales_of_16(rows);
-      store(out.scales + one, scales);
-      auto* firsts = reinterpret_cast<float*>(out.firsts + one);
-      auto* sums = reinterpret_cast<float*>(out.sums + one);
-      int8_t* integers = out.low + place.values(first + b);
-      const auto infinite = bits(set1(__builtin_inff()));
-      if (_mm512_cmpge_epi32_mask(bits(scales).v, infinite.v) == 0) {
-        put_block<true>(rows, out.scales + one, integers, firsts, sums);
+      const int64_t one = int64_t{first + b} * kStripTokens;
+      const QuantizedTile tile{to.low + (first + b) * kTileBytes, to.sums + one, to.firsts + one};
+      const F32 scale = scales_of_16(rows);
+      store(to.scales + one, scale);
+      if (_mm512_cmpge_epi32_mask(bits(scale).v, infinite.v) == 0) {
+        put_block<true>(rows, scale, tile);
       } else {
-        put_block<false>(rows, out.scales + one, integers, firsts, sums);
+        put_block<false>(rows, scale, tile);
       }
     }
   }

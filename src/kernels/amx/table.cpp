@@ -12,8 +12,8 @@ using namespace avx512;
 namespace {
 // clang-format off
 #include "kernels/generic/strips.inl"
-#include "kernels/amx/quantize.inl"
 #include "kernels/amx/codes.inl"
+#include "kernels/amx/quantize.inl"
 #include "kernels/amx/sums.inl"
 #include "kernels/amx/strip.inl"
 #include "kernels/amx/tiles.inl"  // uses some of what stands above it

@@ -252,11 +252,8 @@ class StripPlace {
 
   /// Where a block's one value of it is.
   [[nodiscard]] int64_t one(int block) const { return one_ + int64_t{block} * width_ + token_; }
-  /// Where a block's low digits begin, or its integers (StripLayout::kTiles).
+  /// Where a block's low digits begin.
   [[nodiscard]] int64_t values(int block) const {
-    if (kStripLayout == StripLayout::kTiles && width_ == kStripTokens) {
-      return digits_ + (int64_t{block} * width_ + token_) * strip_row_bytes(kStripLayout, kBlockValues);
-    }
     return digits_ + int64_t{block} * width_ * kBlockValues + token_ * 4;
   }
   [[nodiscard]] int width() const { return width_; }

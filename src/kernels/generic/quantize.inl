@@ -70,6 +70,9 @@ struct TwoLargest {
   for (int k = 0; k < kBlockValues / 4; ++k) store_four(to + step * k, load_four(low, k) ^ bias);
 }
 
+constexpr float kMostOfTwoDigits = 127.0F * (1 << kHighBits);
+constexpr float kSmallestScale = 0x1p-126F;  // below, the inverse could overflow
+
 /// The scale of a block, and which k-group has high digits: on its own, for quantize_block waits for it.
 [[gnu::always_inline]] inline void scale_block(const float* x, const QuantizedRows& out, int64_t one) {
   const TwoLargest largest = two_largest(load(x), load(x + kLanes));
@@ -81,12 +84,11 @@ struct TwoLargest {
 
 [[gnu::always_inline]] inline void quantize_block(const float* x, const QuantizedRows& out, int block,
                                                   const StripPlace& place) {
-  constexpr float kSmallest = 0x1p-126F;  // below, the inverse could overflow
   const int64_t one = place.one(block);
   const float scale = out.scales[one];
   const int group = out.high_groups[one];
-  const F32 inverse = set1(1.0F / (scale > kSmallest ? scale : kSmallest));
-  const float most = scale < __builtin_inff() ? 127.0F * (1 << kHighBits) : 127.0F;
+  const F32 inverse = set1(1.0F / (scale > kSmallestScale ? scale : kSmallestScale));
+  const float most = scale < __builtin_inff() ? kMostOfTwoDigits : 127.0F;
   const F32 whole0 = nearest_of_8_bits(limit(load(x) * inverse, most));
   const F32 whole1 = nearest_of_8_bits(limit(load(x + kLanes) * inverse, most));
   const I32 q0 = nearest_integer(whole0);
