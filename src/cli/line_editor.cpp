@@ -123,7 +123,7 @@ int LineEditor::Terminal::read_character(EditLine* editor, wchar_t* c) {
 }
 
 Line LineEditor::Terminal::read(std::string_view text) {
-  const InterruptFlag flag;
+  const InterruptFlag flag(InterruptFlag::Waiting::kEnds);
   interrupt = &flag;
   prompt = to_wide(std::string(text));
   // Else the prompt shows first, and a Ctrl-D that is sooner than libedit goes to the terminal's own editing.
@@ -162,7 +162,7 @@ void LineEditor::remember(const std::string& text) {
 
 Line LineEditor::read(std::string_view prompt) {
   if (terminal_) return terminal_->read(prompt);
-  const InterruptFlag flag;
+  const InterruptFlag flag(InterruptFlag::Waiting::kEnds);
   for (;;) {
     if (const size_t end = pending_.find('\n'); end != std::string::npos) {
       Line line{Line::Kind::kText, pending_.substr(0, end)};

@@ -29,10 +29,11 @@ Result<void> flush_output() {
   return {};
 }
 
-InterruptFlag::InterruptFlag() {
+InterruptFlag::InterruptFlag(Waiting waiting) {
   interrupted.store(false, std::memory_order_relaxed);
   struct sigaction action {};
   action.sa_handler = raise_flag;
+  action.sa_flags = waiting == Waiting::kGoesOn ? SA_RESTART : 0;
   ::sigaction(SIGINT, &action, &previous_);
 }
 

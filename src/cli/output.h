@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,11 @@ Result<void> flush_output();
 /// nest.
 class InterruptFlag {
  public:
-  InterruptFlag();
+  /// What Ctrl-C does to a system call that waits: output is to be whole, a line that is read is not waited
+  /// for.
+  enum class Waiting : uint8_t { kGoesOn, kEnds };
+
+  explicit InterruptFlag(Waiting waiting = Waiting::kGoesOn);
   ~InterruptFlag();
   InterruptFlag(const InterruptFlag&) = delete;
   InterruptFlag& operator=(const InterruptFlag&) = delete;
