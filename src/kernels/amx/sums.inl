@@ -16,14 +16,6 @@ template <PackedFormat kFormat>
   return load(sums) + load(sums + kTileFloats);
 }
 
-/// A pointer of which the compiler knows no more than its value. It would keep an address for each row
-/// otherwise, in vector registers, from where to fetch one takes as long as a product.
-template <typename T>
-[[gnu::always_inline]] inline T* opaque(T* p) {
-  __asm__("" : "+r"(p));
-  return p;
-}
-
 /// The scales of a block of 16 rows, and its integer sub-minimums as floats, half by half.
 struct TileScales {
   F32 scale;

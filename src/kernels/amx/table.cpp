@@ -20,7 +20,7 @@ namespace {
 // clang-format on
 
 constexpr KernelTable make_tiles_table() {
-  KernelTable table = make_table<FetchAhead::kInStream>("amx");
+  KernelTable table = make_table<FetchAhead::kEachNextGroup>("amx");
   table.quantize = quantize_tiles;
   return table;
 }

@@ -13,5 +13,5 @@ extern const KernelTable kTable;
 constinit const KernelTable kTable = make_table("avx512", 1);
 // The same kernels for processors that read several places of memory faster than one.
 extern const KernelTable kStreamsTable;
-constinit const KernelTable kStreamsTable = make_table<FetchAhead::kInStream>("avx512");
+constinit const KernelTable kStreamsTable = make_table<FetchAhead::kEachNextGroup>("avx512");
 }  // namespace pellucid::kernels::avx512

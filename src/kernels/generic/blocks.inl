@@ -208,11 +208,39 @@ struct PackedBlock {
   }
 };
 
-/// Adds k-group kGroup and the following ones of a strip of kStrip tokens, and in between the high digits,
-/// token after token, so that nothing waits for them. Groups side by side share each broadcast of x; streams
-/// take turns.
+/// The same for several tokens: each has high digits in a k-group of its own, whose codes are kept.
+template <PackedFormat kFormat, int kGroups>
+class KeptBlock {
+ public:
+  static constexpr bool kStream = false;
+
+  explicit KeptBlock(const PackedBlock<kFormat>& packed) : packed_(packed) {}
+
+  template <int kGroup>
+  [[nodiscard]] [[gnu::always_inline]] Bytes codes(int g) {
+    const Bytes unpacked = packed_.template codes<kGroup>(g);
+    if constexpr (kKeeps) codes_[kGroup][g] = unpacked;
+    return unpacked;
+  }
+  [[nodiscard]] [[gnu::always_inline]] Bytes high_codes(int g, int k) const {
+    if constexpr (!kKeeps) return packed_.high_codes(g, k);
+    if constexpr (BlockDots<kFormat, 1>::kAddsEightfold) return eight_times(codes_[k][g]);
+    return codes_[k][g];
+  }
+  [[nodiscard]] [[gnu::always_inline]] BlockScales scales(int g) const { return packed_.scales(g); }
+
+ private:
+  static constexpr bool kKeeps = format_row(kFormat).code_bits < 8;  // those of 8 bits lie as they are
+
+  PackedBlock<kFormat> packed_;
+  Bytes codes_[kKeeps ? kBlockValues / 4 : 1][kGroups];
+};
+
+/// Adds k-group kGroup and the following ones of a strip of kStrip tokens, and the high digits: those of one
+/// token after half of the block, so that nothing waits for them, those of several after all of it. Groups
+/// side by side share each broadcast of x; streams take turns.
 template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGroups, class Block>
-[[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups], const Block& w,
+[[gnu::always_inline]] inline void add_k_groups(BlockDots<kFormat, kTokens> (&dots)[kGroups], Block& w,
                                                 const BlockInput (&x)[kTokens]) {
   constexpr int kAt = 4 * kStrip * kGroup;
   if constexpr (Block::kStream) {
@@ -228,11 +256,10 @@ template <int kStrip, int kGroup = 0, PackedFormat kFormat, int kTokens, int kGr
       for (int g = 0; g < kGroups; ++g) dots[g].template add<kGroup>(t, codes[g], x[t].low + kAt);
     }
   }
-  constexpr int kHigh = kGroup - (4 - kTokens);  // the last one's after half of the block
-  static_assert(kTokens <= 4);
-  if constexpr (kHigh >= 0 && kHigh < kTokens) {
-    for (int g = 0; g < kGroups; ++g) {
-      dots[g].add_high(kHigh, w.high_codes(g, x[kHigh].high_group), x[kHigh]);
+  constexpr int kBeforeHigh = kBlockValues / (kTokens == 1 ? 8 : 4);
+  if constexpr (kGroup + 1 == kBeforeHigh) {
+    for (int t = 0; t < kTokens; ++t) {
+      for (int g = 0; g < kGroups; ++g) dots[g].add_high(t, w.high_codes(g, x[t].high_group), x[t]);
     }
   }
   if constexpr (kGroup + 1 < kBlockValues / 4) add_k_groups<kStrip, kGroup + 1>(dots, w, x);
@@ -280,7 +307,7 @@ class StripPlace {
 /// Adds the products of a block's weights with `x` to the sums of a tile: of group g and input i at acc[g *
 /// kStride + i].
 template <PackedFormat kFormat, int kStrip, int kStride, int kGroups, class Block, int kCount>
-[[gnu::always_inline]] inline void add_block(const Block& w, const BlockInput (&x)[kCount], F32* acc) {
+[[gnu::always_inline]] inline void add_block(Block& w, const BlockInput (&x)[kCount], F32* acc) {
   BlockDots<kFormat, kCount> dots[kGroups];
   for (int i = 0; i < kCount; ++i) {
     for (auto& group_dots : dots) group_dots.start(i, x[i]);

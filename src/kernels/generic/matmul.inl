@@ -2,10 +2,11 @@
 // whatever the width of the vectors and the number of tokens of a tile. Included inside the namespace of a
 // level.
 
-/// Where products of several tokens ask for weights ahead.
+/// How products of several tokens ask for the next tile's weights (a single strip on AMX has a way of its
+/// own).
 enum class FetchAhead : uint8_t {
-  kNextTile,  // as much of the next tile's bytes
-  kInStream,  // kStreamAhead bytes further on in each group (a single strip on AMX has a way of its own)
+  kNextTile,       // as many bytes in one piece
+  kEachNextGroup,  // this block of each of its groups: several streams
 };
 
 /// One product: what matmul() was called with.
@@ -50,23 +51,32 @@ template <PackedFormat kFormat, bool kIsStream = false>
           block_place(kFormat, static_cast<size_t>(block))};
 }
 
+/// A pointer of which the compiler knows no more than its value. It would keep many addresses instead of one,
+/// where registers are few in vector registers, from where to fetch one takes as long as a product.
+template <typename T>
+[[gnu::always_inline]] inline T* opaque(T* p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 /// Asks for n bytes.
 [[gnu::always_inline]] inline void fetch(const std::byte* bytes, size_t n) {
+  bytes = opaque(bytes);
   for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
 }
 
-/// Asks for as many bytes as a block takes, ahead of it. With several tokens a block costs more arithmetic
-/// than a processor looks ahead, and the streams of its groups are too short for it to guess.
+/// Asks for as many bytes of the next tile as a block takes. With several tokens a block costs more
+/// arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
 template <PackedFormat kFormat, int kGroups>
 [[gnu::always_inline]] inline void fetch_ahead(const Product& p, int group, int block) {
   constexpr size_t n = block_bytes(kFormat);
+  const auto at = static_cast<size_t>(block) * n;
   if (p.fetch == FetchAhead::kNextTile) {
     const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
-    fetch(p.group(next) + static_cast<size_t>(block) * kGroups * n, kGroups * n);
-  } else {
-    const size_t at = static_cast<size_t>(block) * n + kStreamAhead;
-    const size_t past_others = at < p.w.group_bytes ? 0 : (kGroups - 1) * p.w.group_bytes;
-    for (int g = 0; g < kGroups; ++g) fetch(p.group(group + g) + at + past_others, n);
+    fetch(p.group(next) + at * kGroups, kGroups * n);
+  } else {  // beyond the last one lies the matrix that is read next
+    const std::byte* next = p.group(group + kGroups) + at;
+    for (int g = 0; g < kGroups; ++g) fetch(next + static_cast<size_t>(g) * p.w.group_bytes, n);
   }
 }
 
@@ -77,7 +87,8 @@ template <PackedFormat kFormat, int kGroups, int kTokens, int kStrip>
   constexpr bool kOne = kTokens == 1;
   const QuantizedRows& x = p.x.quantized;
   constexpr bool kIsStream = kOne && kGroups == kStreams && kStreamAhead != 0;
-  const auto w = packed_block<kFormat, kIsStream>(p, groups, block);
+  using Block = std::conditional_t<kOne, PackedBlock<kFormat, kIsStream>, KeptBlock<kFormat, kGroups>>;
+  Block w(packed_block<kFormat, kIsStream>(p, groups, block));
   if constexpr (!kOne) fetch_ahead<kFormat, kGroups>(p, groups.first, block);
   BlockInput inputs[kTokens];
   for (int t = 0; t < kTokens; ++t) inputs[t] = block_input(x, place, block, t);
