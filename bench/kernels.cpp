@@ -124,7 +124,7 @@ void attention(benchmark::State& state, KvType type, int n_heads, int head_dim, 
   for (auto _ : state) {
     const int next = (set + 1) % n_sets;
     table().attention({q.data(), out.data(), parts.data(), pages[set].data(), type, n_heads, head_dim, 0,
-                       depth, 0.125F, pages[next]});
+                       depth, 0.125F, pages[next].data(), n_pages});
     set = next;
   }
   const double macs = 2.0 * n_heads * head_dim * depth;

@@ -106,20 +106,33 @@ struct AttentionPart {
   float total;
 };
 
+/// The pages of a sequence as a layer and kv head sees them: positions [64 p, 64 p + 64) lie `slice` bytes
+/// into page p.
+struct KvPages {
+  const std::byte* const* pages;
+  int64_t slice;
+
+  KvPages(const std::byte* const* all = nullptr, int64_t of_each = 0)  // NOLINT(google-explicit-constructor)
+      : pages(all), slice(of_each) {}
+  [[nodiscard]] const std::byte* operator[](int p) const { return pages[p] + slice; }
+  [[nodiscard]] KvPages from(int p) const { return {pages + p, slice}; }
+};
+
 /// Attention of one token's query heads that share a kv head, over positions [begin, end) of its sequence.
 struct AttentionTask {
   const float* q;                 // [n_heads, head_dim], already rotated
   float* out;                     // [n_heads, head_dim]: the unfinished sums
   AttentionPart* parts;           // [n_heads]
-  const std::byte* const* pages;  // pages[p] holds positions [64 p, 64 p + 64) of this layer and kv head
+  KvPages pages;
   KvType kv_type;
   int n_heads;
-  int head_dim;                                 // a multiple of 16; of 32 for kQ8_0
-  int begin;                                    // first visible position (sliding window), >= 0
-  int end;                                      // one past the last visible position, > begin
-  float scale;                                  // scores are multiplied by it
-  std::span<const std::byte* const> next = {};  // pages that are probably read after it: asked for ahead
-  bool is_asked_for = true;                     // it was what its worker's task before had as `next`
+  int head_dim;              // a multiple of 16; of 32 for kQ8_0
+  int begin;                 // first visible position (sliding window), >= 0
+  int end;                   // one past the last visible position, > begin
+  float scale;               // scores are multiplied by it
+  KvPages next = {};         // pages that are probably read after it: asked for ahead
+  int n_next = 0;            // how many
+  bool is_asked_for = true;  // it was what its worker's task before had as `next`
 };
 
 /// Attention of consecutive tokens of one sequence, of the query heads that share a kv head. What they read
@@ -128,7 +141,7 @@ struct AttentionRun {
   const float* q;  // of the first token: [n_heads, head_dim], already rotated
   float* out;      // of the first token: [n_heads, head_dim]
   int64_t stride;  // from a token's q to that of the next one; the same of out
-  const std::byte* const* pages;
+  KvPages pages;
   KvType kv_type;  // kF16 or kF32
   int n_heads;
   int head_dim;  // a multiple of 16

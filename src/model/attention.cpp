@@ -60,7 +60,7 @@ void store(const Layer& l, int t, int kv_head) {
   add_bias(p, l.w.attn_v, kv_head * head_dim, head_dim, v);
   const BatchToken& token = l.token(t);
   p.kernels().store_kv(k, v, head_dim, token.cache->type(), token.position % kernels::kPagePositions,
-                       token.cache->pages(l.index, kv_head)[token.position / kernels::kPagePositions]);
+                       token.cache->at(l.index, kv_head, token.position / kernels::kPagePositions));
 }
 
 /// Positions that a token sees in a layer, and the spans of attention they touch.
@@ -89,11 +89,9 @@ struct Part {
 
   /// Whether it reads what the token stores.
   [[nodiscard]] bool holds_token(const Layer& l) const { return positions.end > l.token(t).position; }
-  /// The pages that hold the positions.
-  [[nodiscard]] std::span<const std::byte* const> pages(const Layer& l) const {
-    const int first = positions.begin / kernels::kPagePositions;
-    const int last = (positions.end - 1) / kernels::kPagePositions;
-    return {l.token(t).cache->pages(l.index, kv_head) + first, static_cast<size_t>(last - first + 1)};
+  [[nodiscard]] int first_page() const { return positions.begin / kernels::kPagePositions; }
+  [[nodiscard]] int n_pages() const {
+    return (positions.end - 1) / kernels::kPagePositions - first_page() + 1;
   }
 };
 
@@ -134,7 +132,8 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   task.out = out;
   task.parts = parts;
   task.pages = cache.pages(l.index, part.kv_head);
-  task.next = next.pages(l);
+  task.next = l.token(next.t).cache->pages(l.index, next.kv_head).from(next.first_page());
+  task.n_next = next.n_pages();
   task.is_asked_for = turn.is_asked_for;
   task.kv_type = cache.type();
   task.begin = part.positions.begin;

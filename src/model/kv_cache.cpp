@@ -11,12 +11,11 @@ size_t pages_for(int n_positions) {
 }  // namespace
 
 void KvCache::set(size_t index, Page page) {
-  const size_t slice = page_bytes_ / addresses_.size();
-  for (size_t i = 0; i < addresses_.size(); ++i) {
-    if (index == addresses_[i].size()) addresses_[i].push_back(nullptr);
-    addresses_[i][index] = page->data() + i * slice;
+  if (index == pages_.size()) {
+    pages_.emplace_back();
+    addresses_.emplace_back();
   }
-  if (index == pages_.size()) pages_.emplace_back();
+  addresses_[index] = page->data();
   pages_[index] = std::move(page);
 }
 
@@ -32,7 +31,7 @@ void KvCache::reserve(int begin, int end) {
 void KvCache::truncate(int n_positions) {
   while (pages_.size() > pages_for(n_positions)) {
     pages_.pop_back();
-    for (std::vector<std::byte*>& addresses : addresses_) addresses.pop_back();
+    addresses_.pop_back();
   }
 }
 

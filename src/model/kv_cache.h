@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -21,10 +22,10 @@ class KvCache {
 
   KvCache(const ArchSpec& spec, kernels::KvType type)
       : type_(type),
-        head_dim_(spec.attention.head_dim),
         n_kv_heads_(spec.attention.n_kv_heads),
-        addresses_(static_cast<size_t>(spec.n_layers) * static_cast<size_t>(n_kv_heads_)),
-        page_bytes_(static_cast<size_t>(kernels::kv_page_bytes(type, head_dim_)) * addresses_.size()) {}
+        slice_bytes_(kernels::kv_page_bytes(type, spec.attention.head_dim)),
+        page_bytes_(static_cast<size_t>(slice_bytes_) * static_cast<size_t>(spec.n_layers) *
+                    static_cast<size_t>(n_kv_heads_)) {}
 
   [[nodiscard]] kernels::KvType type() const { return type_; }
   [[nodiscard]] size_t bytes() const { return pages_.size() * page_bytes_; }
@@ -39,22 +40,27 @@ class KvCache {
   /// Adds a page of another cache of the same model and type as the next one.
   void append(const Page& page) { set(pages_.size(), page); }
 
-  /// The pages of a layer and kv head, in order of position: what AttentionTask::pages wants.
-  [[nodiscard]] std::byte* const* pages(int layer, int kv_head) const {
-    return addresses_[static_cast<size_t>(layer) * static_cast<size_t>(n_kv_heads_) +
-                      static_cast<size_t>(kv_head)]
-        .data();
+  /// The pages of a layer and kv head, in order of position.
+  [[nodiscard]] kernels::KvPages pages(int layer, int kv_head) const {
+    return {addresses_.data(), slice(layer, kv_head)};
+  }
+  /// What a layer and kv head has of page `index`, to be written.
+  [[nodiscard]] std::byte* at(int layer, int kv_head, int index) const {
+    return addresses_[static_cast<size_t>(index)] + slice(layer, kv_head);
   }
 
  private:
   void set(size_t index, Page page);
+  [[nodiscard]] int64_t slice(int layer, int kv_head) const {
+    return (int64_t{layer} * n_kv_heads_ + kv_head) * slice_bytes_;
+  }
 
   kernels::KvType type_;
-  int head_dim_;
   int n_kv_heads_;
-  std::vector<std::vector<std::byte*>> addresses_;  // [n_layers * n_kv_heads][n_pages], into pages_
+  int64_t slice_bytes_;  // of a page, for each layer and kv head
   size_t page_bytes_;
   std::vector<Page> pages_;
+  std::vector<std::byte*> addresses_;  // of pages_, side by side
 };
 
 }  // namespace pellucid::model

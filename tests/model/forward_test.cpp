@@ -224,7 +224,7 @@ TEST(KvCache, GrowsByPagesKeepsThemAndGivesThemBack) {
   cache.reserve(0, 1);
   const size_t page = cache.bytes();
   EXPECT_EQ(page, static_cast<size_t>(kernels::kv_page_bytes(kernels::KvType::kF16, 16)) * 6);
-  std::byte* const first = cache.pages(1, 2)[0];
+  const std::byte* const first = cache.pages(1, 2)[0];
   cache.reserve(1, kernels::kPagePositions);
   EXPECT_EQ(cache.bytes(), page);
   cache.reserve(kernels::kPagePositions, kernels::kPagePositions + 1);
@@ -241,15 +241,15 @@ TEST(KvCache, ACopySharesPagesUntilOneOfThemWrites) {
   spec.attention.head_dim = 16;
   KvCache original(spec, kernels::KvType::kF32);
   original.reserve(0, 2 * kernels::kPagePositions);
-  original.pages(0, 0)[0][5] = std::byte{1};
-  original.pages(0, 0)[1][5] = std::byte{2};
+  original.at(0, 0, 0)[5] = std::byte{1};
+  original.at(0, 0, 1)[5] = std::byte{2};
   KvCache copy = original;
   EXPECT_EQ(copy.pages(0, 0)[1], original.pages(0, 0)[1]);
   copy.reserve(kernels::kPagePositions + 7, kernels::kPagePositions + 8);
   EXPECT_EQ(copy.pages(0, 0)[0], original.pages(0, 0)[0]);
   EXPECT_NE(copy.pages(0, 0)[1], original.pages(0, 0)[1]);
   EXPECT_EQ(copy.pages(0, 0)[1][5], std::byte{2});
-  copy.pages(0, 0)[1][5] = std::byte{3};
+  copy.at(0, 0, 1)[5] = std::byte{3};
   EXPECT_EQ(original.pages(0, 0)[1][5], std::byte{2});
   KvCache beginning(spec, kernels::KvType::kF32);
   beginning.append(copy.page(0));

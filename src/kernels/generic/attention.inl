@@ -73,7 +73,8 @@ struct SpanOfHeads {
   const AttentionTask& task;
   int head;  // the first one
   int begin, end;
-  std::span<const std::byte* const> next;  // pages that are read after this span, by all heads
+  KvPages next;  // pages that are read after this span, by all heads
+  int n_next;
   float (*scores)[kSpanPositions];         // [kHeads]
   int first = begin / kPagePositions * kPagePositions;
 
@@ -95,6 +96,7 @@ class Ahead {
   template <int kHeads>
   Ahead(const SpanOfHeads<kType, kHeads>& s, int n_tiles, int n_steps)
       : next_(s.next),
+        n_next_(s.n_next),
         half_bytes_(s.half_bytes()),
         first_tile_(s.head / kAttentionHeads * n_tiles),
         tile_bytes_(half_bytes_ / (n_tiles * ((s.task.n_heads + kAttentionHeads - 1) / kAttentionHeads))),
@@ -102,10 +104,9 @@ class Ahead {
 
   /// A tile over the half, `offset` bytes into it, of the span's page `page`.
   void start(int page, int64_t offset, int tile) {
-    const auto n_pages = static_cast<int>(next_.size());
     const int64_t done = (first_tile_ + tile) * tile_bytes_;
-    if (kAheadPages == 1 || n_pages < kAheadPages) {
-      const std::byte* at = next_[page < n_pages ? page : n_pages - 1] + offset + done;
+    if (kAheadPages == 1 || n_next_ < kAheadPages) {
+      const std::byte* at = next_[page < n_next_ ? page : n_next_ - 1] + offset + done;
       for (int i = 0; i < kAheadPages; ++i) at_[i] = at + i * step_bytes_;
       turn_bytes_ = kAheadPages * step_bytes_;
     } else {
@@ -124,7 +125,8 @@ class Ahead {
   }
 
  private:
-  std::span<const std::byte* const> next_;
+  KvPages next_;
+  int n_next_;
   int64_t half_bytes_;
   int64_t first_tile_;
   int64_t tile_bytes_;
@@ -367,11 +369,11 @@ inline void by_heads(int n_heads, const Body& body, int head = 0) {
 }
 
 /// Asks for these pages, keys and values side by side.
-inline void ask_for(std::span<const std::byte* const> pages, int64_t half_bytes) {
+inline void ask_for(const KvPages& pages, int n_pages, int64_t half_bytes) {
   for (int64_t at = 0; at < half_bytes; at += kLineBytes) {
-    for (const std::byte* page : pages) {
-      fetch_here(page + at);
-      fetch_here(page + half_bytes + at);
+    for (int p = 0; p < n_pages; ++p) {
+      fetch_here(pages[p] + at);
+      fetch_here(pages[p] + half_bytes + at);
     }
   }
 }
@@ -381,23 +383,22 @@ inline void ask_for(std::span<const std::byte* const> pages, int64_t half_bytes)
 template <KvType kType>
 void attend(const AttentionTask& task) {
   const int n_pages = (task.end + kPagePositions - 1) / kPagePositions;
-  const std::span pages(task.pages, static_cast<size_t>(n_pages));
   if (kAheadPages > 1 && !task.is_asked_for) {
     const int first = task.begin / kPagePositions;
     const int last = (task.begin / kSpanPositions + 1) * kSpanPositions / kPagePositions;
     const int end = last < n_pages ? last : n_pages;
-    ask_for(pages.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first)),
-            kv_page_bytes(kType, task.head_dim) / 2);
+    ask_for(task.pages.from(first), end - first, kv_page_bytes(kType, task.head_dim) / 2);
   }
   for (int begin = task.begin; begin < task.end;) {
     const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;
     const int end = span_end < task.end ? span_end : task.end;
-    const bool is_last = end == task.end && !task.next.empty();
-    const int next_begin = end < task.end ? end : begin;
-    const auto after = is_last ? task.next : pages.subspan(static_cast<size_t>(next_begin / kPagePositions));
+    const bool is_last = end == task.end && task.n_next != 0;
+    const int next_page = (end < task.end ? end : begin) / kPagePositions;
+    const KvPages after = is_last ? task.next : task.pages.from(next_page);
+    const int n_after = is_last ? task.n_next : n_pages - next_page;
     by_heads(task.n_heads, [&]<int kHeads>(int head) {
       alignas(64) float scores[kHeads][kSpanPositions];
-      attend_span(SpanOfHeads<kType, kHeads>{task, head, begin, end, after, scores});
+      attend_span(SpanOfHeads<kType, kHeads>{task, head, begin, end, after, n_after, scores});
     });
     begin = end;
   }
