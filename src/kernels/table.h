@@ -82,7 +82,8 @@ struct Activations {
 };
 
 /// KV storage: a page holds kPagePositions consecutive positions of one layer and one kv head, keys
-/// transposed so that each lane owns a position: K [head_dim][64], then V [64][head_dim]. Elements are
+/// transposed so that each lane owns a position: K [4][head_dim][16], so that of a short sequence few lines
+/// are read, then V [64][head_dim]. Elements are
 /// float16, float32, or int8 in blocks of 32 of one position's values: value = scale * code, scale = max|x| /
 /// 127 rounded to float16, codes rounded to nearest even. The scales [head_dim / 32][64] of K stand right
 /// after its codes, those of V after its own.

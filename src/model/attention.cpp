@@ -119,26 +119,26 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   const Pass& p = l.p;
   const KvCache& cache = *l.token(part.t).cache;
   kernels::AttentionTask task{};
-  task.n_heads = l.heads_of_kv();
-  task.head_dim = l.spec().head_dim;
-  task.q = queries(l, part.t, part.kv_head);
-  if (!turn.is_ready) {
-    float* q = p.s.private_rows[static_cast<size_t>(turn.worker)].queries.data();
-    std::copy_n(task.q, task.n_heads * task.head_dim, q);
-    finish_queries(l, part.t, part.kv_head, q);
-    if (part.holds_token(l)) store(l, part.t, part.kv_head);
-    task.q = q;
-  }
+  float* q = queries(l, part.t, part.kv_head);
+  if (!turn.is_ready) q = p.s.private_rows[static_cast<size_t>(turn.worker)].queries.data();
+  task.q = q;
   task.out = out;
   task.parts = parts;
   task.pages = cache.pages(l.index, part.kv_head);
-  task.next = l.token(next.t).cache->pages(l.index, next.kv_head).from(next.first_page());
-  task.n_next = next.n_pages();
-  task.is_asked_for = turn.is_asked_for;
   task.kv_type = cache.type();
+  task.n_heads = l.heads_of_kv();
+  task.head_dim = l.spec().head_dim;
   task.begin = part.positions.begin;
   task.end = part.positions.end;
   task.scale = l.spec().scale;
+  task.next = l.token(next.t).cache->pages(l.index, next.kv_head).from(next.first_page());
+  task.n_next = next.n_pages();
+  task.is_asked_for = turn.is_asked_for;
+  if (!turn.is_ready) {  // only now, for a task would wait until keys are stored
+    std::copy_n(queries(l, part.t, part.kv_head), task.n_heads * task.head_dim, q);
+    finish_queries(l, part.t, part.kv_head, q);
+    if (part.holds_token(l)) store(l, part.t, part.kv_head);
+  }
   p.kernels().attention(task);
 }
 

@@ -83,9 +83,10 @@ inline F32 load_half(const void* p) {
   const auto* halves = static_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
 }
-inline uint16_t to_half(float x) {
-  const __m128i halves = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
-  return static_cast<uint16_t>(_mm_cvtsi128_si32(halves));
+inline void store_half(void* p, F32 a) {
+  auto* halves = static_cast<__m128i*>(p);
+  _mm_storeu_si128(halves, _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.high, _MM_FROUND_TO_NEAREST_INT));
 }
 inline I32 load_words(const void* p) {
   const auto* words = static_cast<const __m128i*>(p);

@@ -70,9 +70,8 @@ inline void store_first(float* p, F32 a, int n) { _mm512_mask_storeu_ps(p, lanes
 inline F32 load_half(const void* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};
 }
-inline uint16_t to_half(float x) {
-  const __m128i halves = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
-  return static_cast<uint16_t>(_mm_cvtsi128_si32(halves));
+inline void store_half(void* p, F32 a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
 inline I32 load_words(const void* p) {
   return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};

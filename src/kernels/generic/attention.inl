@@ -12,18 +12,14 @@ inline F32 load_kv(const std::byte* half, int64_t index) {
   }
 }
 
+/// Where a page has the keys of 16 positions from slot `lane` on at column d.
+constexpr int64_t key_place(int head_dim, int d, int lane) {
+  return int64_t{lane} * head_dim + int64_t{d} * kLanes;
+}
+
 /// Where a kQ8_0 half has the scale of a block of columns at a slot.
 constexpr int64_t scale_place(int head_dim, int block, int slot) {
   return int64_t{kPagePositions} * head_dim + (int64_t{kPagePositions} * block + slot) * 2;
-}
-
-inline void store_element(KvType type, std::byte* half, int64_t index, float value) {
-  if (type == KvType::kF16) {
-    const uint16_t bits = to_half(value);
-    __builtin_memcpy(half + index * 2, &bits, sizeof(bits));
-  } else {
-    __builtin_memcpy(half + index * 4, &value, sizeof(value));
-  }
 }
 
 /// The largest magnitude of a block, found among the bit patterns, where infinity and NaN are the largest.
@@ -39,30 +35,61 @@ inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::
                         int8_t (&codes)[kBlockValues]) {
   x += int64_t{block} * kBlockValues;
   uint16_t scales[kLanes];
-  for (uint16_t& scale : scales) scale = to_half(block_magnitude(x) / 127.0F);
+  store_half(scales, set1(block_magnitude(x)) / set1(127.0F));
   const F32 scale = load_half(scales);
   store_bytes(codes, nearest_integer(limit(load(x) / scale, 127.0F)));
   store_bytes(codes + kLanes, nearest_integer(limit(load(x + kLanes) / scale, 127.0F)));
   __builtin_memcpy(half + scale_place(head_dim, block, slot), scales, sizeof(scales[0]));
 }
 
+/// Where a page has the key of a slot at column d.
+constexpr int64_t key_place_of(int head_dim, int d, int slot) {
+  return key_place(head_dim, d, slot / kLanes * kLanes) + slot % kLanes;
+}
+
+inline void store_int8_kv(const float* k, const float* v, int head_dim, int slot, std::byte* keys,
+                          std::byte* values) {
+  int8_t codes[kBlockValues];
+  for (int b = 0; b < head_dim / kBlockValues; ++b) {
+    quantize_kv(k, head_dim, b, slot, keys, codes);
+    for (int i = 0; i < kBlockValues; ++i) {
+      keys[key_place_of(head_dim, b * kBlockValues + i, slot)] = static_cast<std::byte>(codes[i]);
+    }
+    quantize_kv(v, head_dim, b, slot, values, codes);
+    __builtin_memcpy(values + int64_t{slot} * head_dim + b * kBlockValues, codes, sizeof(codes));
+  }
+}
+
+/// Element: uint16_t, the bits of a float16, or float.
+template <typename Element>
+inline void store_float_kv(const float* k, const float* v, int head_dim, int slot, std::byte* keys,
+                           std::byte* values) {
+  const auto put = [](Element* to, F32 x) {
+    if constexpr (sizeof(Element) == 2) {
+      store_half(to, x);
+    } else {
+      store(to, x);
+    }
+  };
+  auto* column = reinterpret_cast<Element*>(keys) + key_place_of(head_dim, 0, slot);
+  auto* row = reinterpret_cast<Element*>(values) + int64_t{slot} * head_dim;
+  for (int d = 0; d < head_dim; d += kLanes) {
+    Element key[kLanes];
+    put(key, load(k + d));
+    for (int i = 0; i < kLanes; ++i) column[key_place(head_dim, d + i, 0)] = key[i];
+    put(row + d, load(v + d));
+  }
+}
+
 inline void store_kv(const float* k, const float* v, int head_dim, KvType type, int slot, std::byte* page) {
   std::byte* values = page + kv_page_bytes(type, head_dim) / 2;
-  if (type == KvType::kQ8_0) {
-    int8_t codes[kBlockValues];
-    for (int b = 0; b < head_dim / kBlockValues; ++b) {
-      quantize_kv(k, head_dim, b, slot, page, codes);
-      for (int i = 0; i < kBlockValues; ++i) {
-        page[int64_t{b * kBlockValues + i} * kPagePositions + slot] = static_cast<std::byte>(codes[i]);
-      }
-      quantize_kv(v, head_dim, b, slot, values, codes);
-      __builtin_memcpy(values + int64_t{slot} * head_dim + b * kBlockValues, codes, sizeof(codes));
-    }
-    return;
-  }
-  for (int d = 0; d < head_dim; ++d) {
-    store_element(type, page, int64_t{d} * kPagePositions + slot, k[d]);
-    store_element(type, values, int64_t{slot} * head_dim + d, v[d]);
+  switch (type) {
+    case KvType::kF16:
+      return store_float_kv<uint16_t>(k, v, head_dim, slot, page, values);
+    case KvType::kF32:
+      return store_float_kv<float>(k, v, head_dim, slot, page, values);
+    case KvType::kQ8_0:
+      return store_int8_kv(k, v, head_dim, slot, page, values);
   }
 }
 
@@ -135,11 +162,12 @@ class Ahead {
   const std::byte* at_[kAheadPages] = {};
 };
 
-/// acc[h][i] += factor(h) times the elements of vector i, in an order that keeps the fewest vectors alive.
+/// acc[h][i] += factor(h) times the elements of vector i, `stride` elements after those of the one before, in
+/// an order that keeps the fewest vectors alive.
 /// Where GCC is not told to unroll what takes a tile's sums, it does so too late to keep them in registers on
 /// NEON.
 template <KvType kType, int kVectors, int kHeads, typename Factor>
-inline void multiply_step(const std::byte* half, int64_t index, const Factor& factor,
+inline void multiply_step(const std::byte* half, int64_t index, int64_t stride, const Factor& factor,
                           F32 (&acc)[kHeads][kVectors]) {
   if constexpr (kHeads < 2 * kVectors) {
     F32 factors[kHeads];
@@ -147,14 +175,14 @@ inline void multiply_step(const std::byte* half, int64_t index, const Factor& fa
     for (int h = 0; h < kHeads; ++h) factors[h] = factor(h);
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
-      const F32 elements = load_kv<kType>(half, index + i * kLanes);
+      const F32 elements = load_kv<kType>(half, index + i * stride);
 #pragma GCC unroll 4
       for (int h = 0; h < kHeads; ++h) acc[h][i] = fma(factors[h], elements, acc[h][i]);
     }
   } else {
     F32 elements[kVectors];
 #pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) elements[i] = load_kv<kType>(half, index + i * kLanes);
+    for (int i = 0; i < kVectors; ++i) elements[i] = load_kv<kType>(half, index + i * stride);
 #pragma GCC unroll 4
     for (int h = 0; h < kHeads; ++h) {
       const F32 one = factor(h);
@@ -183,7 +211,7 @@ inline void multiply_keys(const SpanOfHeads<kType, kHeads>& s, const std::byte* 
   for (int d = begin; d < end; ++d) {
     ahead.step();
     multiply_step<kType>(
-        page, int64_t{d} * kPagePositions + lane,
+        page, key_place(s.task.head_dim, d, lane), key_place(s.task.head_dim, 0, kLanes),
         [&](int h) { return set1(q[int64_t{h} * s.task.head_dim + d]); }, acc);
   }
 }
@@ -218,12 +246,20 @@ inline void score_tile(const SpanOfHeads<kType, kHeads>& s, int position, Ahead<
   }
 }
 
+/// Tiles of kVectors * 16 positions from `position` on while more than half of one is visible, then of half
+/// as many.
+template <int kVectors, KvType kType, int kHeads>
+inline void score_tiles(const SpanOfHeads<kType, kHeads>& s, int position) {
+  constexpr int kTilePositions = kVectors * kLanes;
+  constexpr int kLeast = kVectors == 1 ? 0 : kTilePositions / 2;
+  Ahead<kVectors, kType> ahead(s, kPagePositions / kTilePositions, s.task.head_dim);
+  for (; s.end - position > kLeast; position += kTilePositions) score_tile(s, position, ahead);
+  if constexpr (kVectors > 1) score_tiles<kVectors / 2>(s, position);
+}
+
 template <KvType kType, int kHeads>
 inline void score(const SpanOfHeads<kType, kHeads>& s) {
-  constexpr int kVectors = attention_vectors(kHeads);
-  constexpr int kTilePositions = kVectors * kLanes;
-  Ahead<kVectors, kType> ahead(s, kPagePositions / kTilePositions, s.task.head_dim);
-  for (int p = s.first; p < s.end; p += kTilePositions) score_tile(s, p, ahead);
+  score_tiles<attention_vectors(kHeads)>(s, s.first);
 }
 
 /// e^(score - maximum), and 0 where that is below 2^-100, too little to be seen beside the weight 1 of the
@@ -297,7 +333,7 @@ inline void value_tile(const SpanOfHeads<kType, kHeads>& s, const float (*weight
     for (; p < end; ++p) {
       ahead.step();
       multiply_step<kType>(
-          values, int64_t{head_dim} * (p - page) + column,
+          values, int64_t{head_dim} * (p - page) + column, kLanes,
           [&](int h) { return set1(weights[h][p - s.first]); }, acc);
     }
   }
@@ -368,9 +404,10 @@ inline void by_heads(int n_heads, const Body& body, int head = 0) {
   if constexpr (kHeads > 1) by_heads<kHeads - 1>(n_heads, body, head);
 }
 
-/// Asks for these pages, keys and values side by side.
-inline void ask_for(const KvPages& pages, int n_pages, int64_t half_bytes) {
-  for (int64_t at = 0; at < half_bytes; at += kLineBytes) {
+/// Asks for these pages, keys and values side by side; of a single one for n_positions.
+inline void ask_for(const KvPages& pages, int n_pages, int n_positions, int64_t half_bytes) {
+  const int64_t bytes = n_pages > 1 ? half_bytes : half_bytes / kPagePositions * n_positions;
+  for (int64_t at = 0; at < bytes; at += kLineBytes) {
     for (int p = 0; p < n_pages; ++p) {
       fetch_here(pages[p] + at);
       fetch_here(pages[p] + half_bytes + at);
@@ -387,7 +424,8 @@ void attend(const AttentionTask& task) {
     const int first = task.begin / kPagePositions;
     const int last = (task.begin / kSpanPositions + 1) * kSpanPositions / kPagePositions;
     const int end = last < n_pages ? last : n_pages;
-    ask_for(task.pages.from(first), end - first, kv_page_bytes(kType, task.head_dim) / 2);
+    ask_for(task.pages.from(first), end - first, task.end - first * kPagePositions,
+            kv_page_bytes(kType, task.head_dim) / 2);
   }
   for (int begin = task.begin; begin < task.end;) {
     const int span_end = (begin / kSpanPositions + 1) * kSpanPositions;

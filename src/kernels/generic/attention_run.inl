@@ -7,13 +7,12 @@ struct Piece {
   alignas(64) float at[kPagePositions * kPieceColumns];
 };
 
-/// n_rows rows of n_cols elements of one half of a page, `stride` apart.
-template <KvType kType>
-inline void widen(const std::byte* half, int64_t first, int64_t stride, int n_rows, int n_cols,
-                  Piece& piece) {
+/// n_rows rows of n_cols elements of one half of a page, 16 elements from place(row, column) on.
+template <KvType kType, typename Place>
+inline void widen(const std::byte* half, int n_rows, int n_cols, Piece& piece, const Place& place) {
   for (int r = 0; r < n_rows; ++r) {
     for (int c = 0; c < n_cols; c += kLanes) {
-      store(piece.at + r * kPieceColumns + c, load_kv<kType>(half, first + r * stride + c));
+      store(piece.at + r * kPieceColumns + c, load_kv<kType>(half, place(r, c)));
     }
   }
 }
@@ -101,7 +100,8 @@ inline void score_piece(bool begins, const Piece& keys, int n_cols, int n_positi
     go_on<kHeads, kVectors>(begins, scores + lane, kSpanPositions, [&](F32(&acc)[kHeads][kVectors]) {
       for (int d = 0; d < n_cols; ++d) {
         multiply_step<KvType::kF32>(
-            at, d * kPagePositions + lane, [&](int h) { return set1(q[int64_t{h} * head_dim + d]); }, acc);
+            at, d * kPagePositions + lane, kLanes,
+            [&](int h) { return set1(q[int64_t{h} * head_dim + d]); }, acc);
       }
     });
   }
@@ -113,7 +113,8 @@ void score(const SpanOfRun& s) {
   Piece keys;
   s.for_pages([&](int p, const std::byte* half, const std::byte*) {
     for (int d = 0; d < run.head_dim; d += kPieceColumns) {
-      widen<kType>(half, int64_t{d} * kPagePositions, kPagePositions, s.columns(d), kPagePositions, keys);
+      widen<kType>(half, s.columns(d), kPagePositions, keys,
+                   [&](int row, int lane) { return key_place(run.head_dim, d + row, lane); });
       s.for_tokens(p, [&](int t, Positions slots) {
         by_heads(run.n_heads, [&]<int kHeads>(int head) {
           const float* q = run.q + t * run.stride + int64_t{head} * run.head_dim + d;
@@ -152,7 +153,7 @@ inline void value_piece(bool begins, const Piece& values, int n_cols, Positions 
     go_on<kHeads, kVectors>(begins, sums + column, kPieceColumns, [&](F32(&acc)[kHeads][kVectors]) {
       for (int slot = slots.begin; slot < slots.end; ++slot) {
         multiply_step<KvType::kF32>(
-            at, slot * kPieceColumns + column,
+            at, slot * kPieceColumns + column, kLanes,
             [&](int h) { return set1(weights[int64_t{h} * kSpanPositions + slot]); }, acc);
       }
     });
@@ -173,7 +174,8 @@ void mix_piece(const SpanOfRun& s, int first, const JoinFactors (&factors)[kRunR
   alignas(64) float sums[kRunRows][kPieceColumns];
   Piece values;
   s.for_pages([&](int p, const std::byte*, const std::byte* half) {
-    widen<kType>(half, first, run.head_dim, kPagePositions, n_cols, values);
+    widen<kType>(half, kPagePositions, n_cols, values,
+                 [&](int row, int column) { return int64_t{row} * run.head_dim + first + column; });
     s.for_tokens(p, [&](int t, Positions slots) {
       const bool begins = p + slots.begin == s.seen(t).begin;
       by_heads(run.n_heads, [&]<int kHeads>(int head) {

@@ -80,8 +80,9 @@ inline F32 load_half(const void* p) {
   const auto* halves = static_cast<const uint16_t*>(p);
   return each<F32>([&](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves + 4 * i))); });
 }
-inline uint16_t to_half(float x) {
-  return vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(x))), 0);
+inline void store_half(void* p, const F32& a) {
+  auto* halves = static_cast<uint16_t*>(p);
+  for (int i = 0; i < 4; ++i) vst1_u16(halves + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
 }
 inline I32 load_words(const void* p) {
   const auto* words = static_cast<const uint16_t*>(p);

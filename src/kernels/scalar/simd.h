@@ -90,7 +90,11 @@ inline F32 load_half(const void* p) {
   std::memcpy(h, p, sizeof(h));
   return each([&](int i) { return half_to_float(h[i]); });
 }
-inline uint16_t to_half(float x) { return float_to_half(x); }
+inline void store_half(void* p, const F32& a) {
+  uint16_t h[16];
+  for (int i = 0; i < 16; ++i) h[i] = float_to_half(a.v[i]);
+  std::memcpy(p, h, sizeof(h));
+}
 inline I32 load_words(const void* p) {  // uint16 -> int32
   uint16_t h[16];
   std::memcpy(h, p, sizeof(h));
