@@ -121,9 +121,9 @@ struct KvPages {
 
 /// Attention of one token's query heads that share a kv head, over positions [begin, end) of its sequence.
 struct AttentionTask {
-  const float* q;                 // [n_heads, head_dim], already rotated
-  float* out;                     // [n_heads, head_dim]: the unfinished sums
-  AttentionPart* parts;           // [n_heads]
+  const float* q;        // [n_heads, head_dim], already rotated
+  float* out;            // [n_heads, head_dim]: the unfinished sums
+  AttentionPart* parts;  // [n_heads]
   KvPages pages;
   KvType kv_type;
   int n_heads;

@@ -188,6 +188,10 @@ TEST(Attention, AgreesWithDouble) {
     for (const KvType type : {KvType::kF16, KvType::kF32, KvType::kQ8_0}) {
       for (const int head_dim : {64, type == KvType::kQ8_0 ? 96 : 80}) {
         for (const auto& [begin, end] : {std::pair{0, 1},
+                                         {0, 16},
+                                         {0, 17},
+                                         {0, 33},
+                                         {60, 90},
                                          {0, 63},
                                          {0, 64},
                                          {0, 65},

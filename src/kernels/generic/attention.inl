@@ -102,7 +102,7 @@ struct SpanOfHeads {
   int begin, end;
   KvPages next;  // pages that are read after this span, by all heads
   int n_next;
-  float (*scores)[kSpanPositions];         // [kHeads]
+  float (*scores)[kSpanPositions];  // [kHeads]
   int first = begin / kPagePositions * kPagePositions;
 
   [[nodiscard]] int64_t half_bytes() const { return kv_page_bytes(kType, task.head_dim) / 2; }

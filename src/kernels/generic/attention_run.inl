@@ -100,8 +100,8 @@ inline void score_piece(bool begins, const Piece& keys, int n_cols, int n_positi
     go_on<kHeads, kVectors>(begins, scores + lane, kSpanPositions, [&](F32(&acc)[kHeads][kVectors]) {
       for (int d = 0; d < n_cols; ++d) {
         multiply_step<KvType::kF32>(
-            at, d * kPagePositions + lane, kLanes,
-            [&](int h) { return set1(q[int64_t{h} * head_dim + d]); }, acc);
+            at, d * kPagePositions + lane, kLanes, [&](int h) { return set1(q[int64_t{h} * head_dim + d]); },
+            acc);
       }
     });
   }
