@@ -11,13 +11,16 @@ class QuantizedBuffer {
  public:
   QuantizedBuffer() = default;
   QuantizedBuffer(size_t n_tokens, size_t n_cols)
-      : QuantizedBuffer(n_tokens * ((n_cols + kBlockValues - 1) / kBlockValues)) {}
+      : QuantizedBuffer((n_tokens + kWidest - 1) / kWidest * kWidest *
+                        ((n_cols + kBlockValues - 1) / kBlockValues)) {}
 
   [[nodiscard]] QuantizedRows rows() {
     return {low_.data(), high_.data(), high_groups_.data(), sums_.data(), firsts_.data(), scales_.data()};
   }
 
  private:
+  static constexpr size_t kWidest = whole_strip(StripLayout::kTiles);  // the last strip may have fewer tokens
+
   explicit QuantizedBuffer(size_t n_blocks)
       : low_(static_cast<size_t>(strip_row_bytes(StripLayout::kTiles, kBlockValues)) * n_blocks),
         high_(n_blocks * 4),

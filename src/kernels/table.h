@@ -24,11 +24,15 @@ enum class StripLayout : uint8_t {
 /// Quantised activations lie in strips: as many tokens together as a whole strip has while there are as many,
 /// then half of it, and so on, of the rest. A strip of W tokens holds block after block; what a block has one
 /// of per token lies [W], its integers lie [8][W][4]: four consecutive columns of each token. So a product of
-/// W tokens reads one stream.
+/// W tokens reads one stream. A strip of tiles costs less than half of it and more: it may have 9 tokens or
+/// more, and copies of the last one.
 constexpr int whole_strip(StripLayout layout) { return layout == StripLayout::kTiles ? 16 : 8; }
+/// As few tokens as a whole strip may have.
+constexpr int fewest_of_strip(StripLayout layout) { return layout == StripLayout::kTiles ? 9 : 8; }
 /// How wide the next strip is.
 constexpr int strip_width(StripLayout layout, int tokens_left) {
   int width = whole_strip(layout);
+  if (tokens_left >= fewest_of_strip(layout)) return width;
   while (width > tokens_left) width /= 2;
   return width;
 }

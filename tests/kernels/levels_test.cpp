@@ -290,7 +290,7 @@ TEST(Levels, Matmul) {
         if (n_cols % static_cast<int>(row.block_values) != 0) continue;
         const std::vector<std::byte> data = random_weights(row.type, int64_t{n_rows} * n_cols, kind, rng);
         const PackedMatrix w = pack_one(row.type, data, n_rows, n_cols);
-        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 43, 59, 80}) {
+        for (const int n_tokens : {1, 2, 3, 7, 8, 9, 17, 25, 43, 59, 80}) {
           const size_t n = static_cast<size_t>(n_tokens) * n_cols;
           const std::vector<float> values = kind == Weights::kPlain          ? spiky_floats(n, rng)
                                             : kind == Weights::kExtremeCodes ? extreme_floats(n, rng)

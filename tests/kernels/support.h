@@ -216,8 +216,9 @@ struct StripSpot {
   size_t width;
 
   StripSpot(StripLayout layout, size_t t, size_t n) : width(whole_strip(layout)), layout_(layout) {
-    for (; t >= begin + width || n - begin < width;) {
-      if (n - begin < width) {
+    const auto is_too_wide = [&] { return n - begin < (width == 16 ? 9 : width); };
+    while (t >= begin + width || is_too_wide()) {
+      if (is_too_wide()) {
         width /= 2;
       } else {
         begin += width;

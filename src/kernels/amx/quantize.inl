@@ -3,6 +3,8 @@
 // third of the operations that a tree for each would. Included inside the namespace of the level, after the
 // generic kernels.
 
+constexpr int kFewestOfStrip = fewest_of_strip(kStripLayout);
+
 /// Two vectors in halves: what one step of a tree joins lane by lane. Steps 1 to 5 take vectors of one half
 /// of a token's block, and then of 1, 2, 4 and 8 tokens.
 struct Halves {
@@ -120,23 +122,47 @@ template <bool kIsFinite>
   _mm512_storeu_si512(out.sums, added(sums));
 }
 
+/// A block of n_tokens tokens, fewer than 16, and then of the last one again.
+struct PaddedRows {
+  alignas(64) float at[kStripTokens][kBlockValues];
+
+  PaddedRows(const float* x, int64_t x_stride, int n_tokens) {
+    for (int t = 0; t < kStripTokens; ++t) {
+      const float* row = x + std::min(t, n_tokens - 1) * x_stride;
+      store(at[t], load(row));
+      store(at[t] + kLanes, load(row + kLanes));
+    }
+  }
+};
+
+/// Block `block` of a strip.
+[[gnu::always_inline]] inline void quantize_tile(const BlockRows& rows, int block, const QuantizedRows& to) {
+  const I32 infinite = bits(set1(__builtin_inff()));
+  const int64_t one = int64_t{block} * kStripTokens;
+  const QuantizedTile tile{to.low + block * kTileBytes, to.sums + one, to.firsts + one};
+  const F32 scale = scales_of_16(rows);
+  store(to.scales + one, scale);
+  if (_mm512_cmpge_epi32_mask(bits(scale).v, infinite.v) == 0) {
+    put_block<true>(rows, scale, tile);
+  } else {
+    put_block<false>(rows, scale, tile);
+  }
+}
+
 inline void quantize_tiles(const float* x, int64_t x_stride, int n_tokens, const Columns& columns,
                            const QuantizedRows& out) {
-  const I32 infinite = bits(set1(__builtin_inff()));
   const int first = columns.first / kBlockValues;
   int strip = 0;
-  for (; strip + kStripTokens <= n_tokens; strip += kStripTokens) {
+  for (; n_tokens - strip >= kFewestOfStrip; strip += kStripTokens) {
     const QuantizedRows to = out.from(strip, columns.all, kStripLayout);
+    const int n = n_tokens - strip;
     for (int b = 0; b < columns.n / kBlockValues; ++b) {
-      const BlockRows rows{x + strip * x_stride + int64_t{b} * kBlockValues, x_stride};
-      const int64_t one = int64_t{first + b} * kStripTokens;
-      const QuantizedTile tile{to.low + (first + b) * kTileBytes, to.sums + one, to.firsts + one};
-      const F32 scale = scales_of_16(rows);
-      store(to.scales + one, scale);
-      if (_mm512_cmpge_epi32_mask(bits(scale).v, infinite.v) == 0) {
-        put_block<true>(rows, scale, tile);
+      const float* block = x + strip * x_stride + int64_t{b} * kBlockValues;
+      if (n >= kStripTokens) {
+        quantize_tile({block, x_stride}, first + b, to);
       } else {
-        put_block<false>(rows, scale, tile);
+        const PaddedRows rows(block, x_stride, n);
+        quantize_tile({rows.at[0], kBlockValues}, first + b, to);
       }
     }
   }

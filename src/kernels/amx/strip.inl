@@ -14,6 +14,7 @@ class StripProduct {
       : p_(p),
         x_(p.x.quantized.from(token, p.w.n_cols, kStripLayout)),
         token_(token),
+        n_tokens_(std::min(kStripTokens, p.x.n_tokens - token)),
         n_blocks_(p.w.n_cols / kBlockValues) {}
 
   /// The groups [begin, end). Out of line, where GCC keeps what a turn needs in the registers for it.
@@ -88,7 +89,9 @@ class StripProduct {
       add(at.i - 2, at.added, opaque(sums_[kTurn][0].of[0]), acc);
       if (++at.added == n_blocks_) {
 #pragma GCC unroll 16
-        for (int t = 0; t < kStripTokens; ++t) p_.store(at.group, token_ + t, acc[t]);
+        for (int t = 0; t < kStripTokens; ++t) {
+          if (t < n_tokens_) p_.store(at.group, token_ + t, acc[t]);
+        }
         clear(acc);
         ++at.group;
         at.added = 0;
@@ -145,6 +148,7 @@ class StripProduct {
   const Product& p_;
   QuantizedRows x_;  // from the strip on
   int token_;
+  int n_tokens_;
   int n_blocks_;
   TileCodes<kFormat, 1> codes_[kBlocks];
   TileScales scales_[kBlocks];

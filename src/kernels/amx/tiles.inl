@@ -82,10 +82,9 @@ class TileProduct {
   }
 
   void write() const {
+    const int n_tokens = std::min(n_strips_ * kStripTokens, p_.x.n_tokens - token_);
     for (int g = 0; g < kGroups; ++g) {
-      for (int t = 0; t < n_strips_ * kStripTokens; ++t) {
-        p_.store(groups_[g], token_ + t, acc_[g * kTogether + t]);
-      }
+      for (int t = 0; t < n_tokens; ++t) p_.store(groups_[g], token_ + t, acc_[g * kTogether + t]);
     }
   }
 
@@ -177,25 +176,27 @@ class TileProduct {
 /// The whole strips. Returns where they end.
 template <PackedFormat kFormat>
 int multiply_tiles(const Product& p, const Groups& groups) {
-  const int end = p.x.n_tokens / kStripTokens * kStripTokens;
-  if (end == 0) return 0;
+  const int all = p.x.n_tokens;
+  if (all < kFewestOfStrip) return 0;
   static constexpr TileShapes kShapes;
   _tile_loadconfig(&kShapes);
-  for (int token = 0; token < end; token += kTogether) {
-    const int n_strips = std::min(kTogether, end - token) / kStripTokens;
+  int token = 0;
+  while (all - token >= kFewestOfStrip) {
+    const int n_strips = (std::min(kTogether, all - token) + kStripTokens - kFewestOfStrip) / kStripTokens;
     if (n_strips == 1) {
       StripProduct<kFormat> product(p, token);
       for (int run = 0; run < groups.n_runs; ++run) {
         product.multiply(groups.begin + run * groups.stride, groups.end + run * groups.stride);
       }
-      continue;
+    } else {
+      for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
+        TileProduct<kFormat, count> product(p, tile, token, n_strips);
+        product.multiply();
+        product.write();
+      });
     }
-    for_group_tiles<kStripTokens, kStripGroups>(groups, [&](auto count, const TileGroups& tile) {
-      TileProduct<kFormat, count> product(p, tile, token, n_strips);
-      product.multiply();
-      product.write();
-    });
+    token += n_strips * kStripTokens;
   }
   _tile_release();  // so that the system need not save them
-  return end;
+  return std::min(token, all);
 }
