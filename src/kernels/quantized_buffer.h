@@ -11,15 +11,19 @@ class QuantizedBuffer {
  public:
   QuantizedBuffer() = default;
   QuantizedBuffer(size_t n_tokens, size_t n_cols)
-      : QuantizedBuffer((n_tokens + kWidest - 1) / kWidest * kWidest *
-                        ((n_cols + kBlockValues - 1) / kBlockValues)) {}
+      : QuantizedBuffer(with_copies(n_tokens) * ((n_cols + kBlockValues - 1) / kBlockValues)) {}
 
   [[nodiscard]] QuantizedRows rows() {
     return {low_.data(), high_.data(), high_groups_.data(), sums_.data(), firsts_.data(), scales_.data()};
   }
 
  private:
-  static constexpr size_t kWidest = whole_strip(StripLayout::kTiles);  // the last strip may have fewer tokens
+  /// The tokens that the strips of n_tokens have.
+  static constexpr size_t with_copies(size_t n_tokens) {
+    constexpr size_t kWhole = whole_strip(StripLayout::kTiles);
+    const size_t last = n_tokens % kWhole;
+    return last < fewest_of_strip(StripLayout::kTiles) ? n_tokens : n_tokens - last + kWhole;
+  }
 
   explicit QuantizedBuffer(size_t n_blocks)
       : low_(static_cast<size_t>(strip_row_bytes(StripLayout::kTiles, kBlockValues)) * n_blocks),

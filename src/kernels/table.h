@@ -24,8 +24,8 @@ enum class StripLayout : uint8_t {
 /// Quantised activations lie in strips: as many tokens together as a whole strip has while there are as many,
 /// then half of it, and so on, of the rest. A strip of W tokens holds block after block; what a block has one
 /// of per token lies [W], its integers lie [8][W][4]: four consecutive columns of each token. So a product of
-/// W tokens reads one stream. A strip of tiles costs less than half of it and more: it may have 9 tokens or
-/// more, and copies of the last one.
+/// W tokens reads one stream. A strip of tiles may have as few as 9 tokens, and copies of the last one, which
+/// costs less than strips of 8 and fewer; those need memory, too.
 constexpr int whole_strip(StripLayout layout) { return layout == StripLayout::kTiles ? 16 : 8; }
 /// As few tokens as a whole strip may have.
 constexpr int fewest_of_strip(StripLayout layout) { return layout == StripLayout::kTiles ? 9 : 8; }
@@ -111,7 +111,7 @@ struct AttentionPart {
   float total;
 };
 
-/// The pages of a sequence as a layer and kv head sees them: positions [64 p, 64 p + 64) lie `slice` bytes
+/// The pages of a sequence as a layer and kv head see them: positions [64 p, 64 p + 64) lie `slice` bytes
 /// into page p.
 struct KvPages {
   const std::byte* const* pages;

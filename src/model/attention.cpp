@@ -134,7 +134,7 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   task.next = l.token(next.t).cache->pages(l.index, next.kv_head).from(next.first_page());
   task.n_next = next.n_pages();
   task.is_asked_for = turn.is_asked_for;
-  if (!turn.is_ready) {  // only now, for a task would wait until keys are stored
+  if (!turn.is_ready) {  // only now: attention reads the task in wider words, which wait for stores before
     std::copy_n(queries(l, part.t, part.kv_head), task.n_heads * task.head_dim, q);
     finish_queries(l, part.t, part.kv_head, q);
     if (part.holds_token(l)) store(l, part.t, part.kv_head);

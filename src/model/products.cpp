@@ -114,9 +114,12 @@ Tiles::Tiles(const kernels::PackedMatrix& matrix, int n_rows, const kernels::Ker
             : n_rows < kFewRows ? std::clamp(even(n_groups / 24), 4, 32)
                                 : std::clamp(even(n_groups / 16), 4, 32);
   const auto tiles_of = [](int n, int groups) { return (n + groups - 1) / groups; };
-  // Few tiles are an even number, for two threads are the fewest that share them.
-  if (n_rows > 1 && row_tiles_ == 1) {
-    while (groups_ < 8 && tiles_of(n_groups, groups_) % 2 != 0) groups_ += 2;
+  // Few tiles are an even number where they can be, for two threads are the fewest that share them.
+  for (int groups = groups_; n_rows > 1 && row_tiles_ == 1 && groups <= kPartGroups; groups += 2) {
+    if (tiles_of(n_groups, groups) % 2 == 0) {
+      groups_ = groups;
+      break;
+    }
   }
   run_tiles_ = tiles_of(cut_.runs.end, groups_);
   rest_tiles_ = tiles_of(cut_.rest.end - cut_.rest.begin, groups_ * n_runs);

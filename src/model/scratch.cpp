@@ -40,8 +40,7 @@ void Scratch::reserve_workers(int n_workers) {
   while (private_rows.size() < static_cast<size_t>(n_workers)) {
     private_rows.push_back(
         {AlignedBuffer<float>(area(kPrivateRows, n_embd_)),
-         kernels::QuantizedBuffer(kPrivateRows,
-                                  std::max(area(1, widest_input_), area(1, n_ff_) / kPrivateRows + 1)),
+         kernels::QuantizedBuffer(1, std::max(area(kPrivateRows, widest_input_), area(1, n_ff_))),
          AlignedBuffer<float>(static_cast<size_t>(q_width_)),
          AlignedBuffer<float>(kMaxProducts * kPartFloats), 0});
   }

@@ -42,7 +42,7 @@ std::vector<Cut> cuts(bool slow_level) {
   if (slow_level || kSlowBuild) return {{2, 7}, {3, 512}};
   std::vector<Cut> all;
   for (const int threads : {1, 2, 3, 8}) {
-    for (const int chunk : {1, 7, 16, 64, 512}) all.push_back({threads, chunk});
+    for (const int chunk : {1, 7, 12, 16, 64, 512}) all.push_back({threads, chunk});
   }
   return all;
 }
@@ -160,7 +160,7 @@ class BitsOfBatch : public ::testing::Test {
 TEST_F(BitsOfBatch, ASequenceAmongStrangersHasTheBitsItHasAlone) {
   const std::vector<int32_t> ids = some_ids(12, 256);
   const std::vector<float> alone = test::all_logits(*engine_, ids);
-  for (const int strangers : {0, 1, 2, 15, 63}) {
+  for (const int strangers : {0, 1, 2, 9, 15, 63}) {
     expect_alone(engine_->new_sequence(), ids, 0, alone, strangers);
     expect_alone(engine_->new_sequence(), ids, 0, alone, strangers, 1);
   }

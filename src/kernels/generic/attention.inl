@@ -406,7 +406,9 @@ inline void by_heads(int n_heads, const Body& body, int head = 0) {
 
 /// Asks for these pages, keys and values side by side; of a single one for n_positions.
 inline void ask_for(const KvPages& pages, int n_pages, int n_positions, int64_t half_bytes) {
-  const int64_t bytes = n_pages > 1 ? half_bytes : half_bytes / kPagePositions * n_positions;
+  const int whole = (n_positions + kLanes - 1) / kLanes * kLanes;  // keys come in pieces
+  const int64_t bytes =
+      n_pages > 1 || whole > kPagePositions ? half_bytes : half_bytes / kPagePositions * whole;
   for (int64_t at = 0; at < bytes; at += kLineBytes) {
     for (int p = 0; p < n_pages; ++p) {
       fetch_here(pages[p] + at);

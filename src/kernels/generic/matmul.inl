@@ -6,7 +6,7 @@
 /// own).
 enum class FetchAhead : uint8_t {
   kNextTile,       // as many bytes in one piece
-  kEachNextGroup,  // this block of each of its groups: several streams
+  kEachNextGroup,  // this block of each of its groups: several streams; of long groups what follows soon
 };
 
 /// One product: what matmul() was called with.
@@ -65,6 +65,9 @@ template <typename T>
   for (size_t i = 0; i < n; i += kLineBytes) __builtin_prefetch(bytes + i, 0, 2);
 }
 
+constexpr size_t kLongGroup = 16384;  // bytes: longer ones are streams that a processor follows itself
+constexpr size_t kAheadOfLong = 2048;
+
 /// Asks for as many bytes of the next tile as a block takes. With several tokens a block costs more
 /// arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
 template <PackedFormat kFormat, int kGroups>
@@ -75,7 +78,9 @@ template <PackedFormat kFormat, int kGroups>
     const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
     fetch(p.group(next) + at * kGroups, kGroups * n);
   } else {  // beyond the last one lies the matrix that is read next
-    const std::byte* next = p.group(group + kGroups) + at;
+    const size_t ahead = at + (p.w.group_bytes > kLongGroup ? kAheadOfLong : p.w.group_bytes);
+    const size_t past_others = ahead < p.w.group_bytes ? 0 : (kGroups - 1) * p.w.group_bytes;
+    const std::byte* next = p.group(group) + ahead + past_others;
     for (int g = 0; g < kGroups; ++g) fetch(next + static_cast<size_t>(g) * p.w.group_bytes, n);
   }
 }
