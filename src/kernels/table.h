@@ -87,10 +87,9 @@ struct Activations {
 
 /// KV storage: a page holds kPagePositions consecutive positions of one layer and one kv head, keys
 /// transposed so that each lane owns a position: K [4][head_dim][16], so that of a short sequence few lines
-/// are read, then V [64][head_dim]. Elements are
-/// float16, float32, or int8 in blocks of 32 of one position's values: value = scale * code, scale = max|x| /
-/// 127 rounded to float16, codes rounded to nearest even. The scales [head_dim / 32][64] of K stand right
-/// after its codes, those of V after its own.
+/// are read, then V [64][head_dim]. Elements are float16, float32, or int8 in blocks of 32 of one position's
+/// values: value = scale * code, scale = max|x| / 127 rounded to float16, codes rounded to nearest even. The
+/// scales [head_dim / 32][64] of K stand right after its codes, those of V after its own.
 inline constexpr int kPagePositions = 64;
 enum class KvType : uint8_t { kF16, kF32, kQ8_0 };
 inline constexpr std::array<std::string_view, 3> kKvTypeNames{"f16", "f32", "q8_0"};  // indexed by KvType

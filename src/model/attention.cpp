@@ -119,9 +119,9 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   const Pass& p = l.p;
   const KvCache& cache = *l.token(part.t).cache;
   kernels::AttentionTask task{};
-  float* q = queries(l, part.t, part.kv_head);
-  if (!turn.is_ready) q = p.s.private_rows[static_cast<size_t>(turn.worker)].queries.data();
-  task.q = q;
+  const float* of_batch = queries(l, part.t, part.kv_head);
+  float* own = p.s.private_rows[static_cast<size_t>(turn.worker)].queries.data();
+  task.q = turn.is_ready ? of_batch : own;
   task.out = out;
   task.parts = parts;
   task.pages = cache.pages(l.index, part.kv_head);
@@ -135,8 +135,8 @@ void mix_part(const Layer& l, const Part& part, const Part& next, const Turn& tu
   task.n_next = next.n_pages();
   task.is_asked_for = turn.is_asked_for;
   if (!turn.is_ready) {  // only now: attention reads the task in wider words, which wait for stores before
-    std::copy_n(queries(l, part.t, part.kv_head), task.n_heads * task.head_dim, q);
-    finish_queries(l, part.t, part.kv_head, q);
+    std::copy_n(of_batch, task.n_heads * task.head_dim, own);
+    finish_queries(l, part.t, part.kv_head, own);
     if (part.holds_token(l)) store(l, part.t, part.kv_head);
   }
   p.kernels().attention(task);

@@ -122,18 +122,15 @@ template <bool kIsFinite>
   _mm512_storeu_si512(out.sums, added(sums));
 }
 
-/// A block of n_tokens tokens, fewer than 16, and then of the last one again.
-struct PaddedRows {
-  alignas(64) float at[kStripTokens][kBlockValues];
-
-  PaddedRows(const float* x, int64_t x_stride, int n_tokens) {
-    for (int t = 0; t < kStripTokens; ++t) {
-      const float* row = x + std::min(t, n_tokens - 1) * x_stride;
-      store(at[t], load(row));
-      store(at[t] + kLanes, load(row + kLanes));
-    }
+/// The first n_tokens of them, and then the last one again, in `padded`.
+inline BlockRows with_copies(const BlockRows& rows, int n_tokens,
+                             float (&padded)[kStripTokens * kBlockValues]) {
+  for (int t = 0; t < kStripTokens; ++t) {
+    const int from = std::min(t, n_tokens - 1);
+    for (int i = 0; i < 2; ++i) store(padded + t * kBlockValues + i * kLanes, rows.half(from, i));
   }
-};
+  return {padded, kBlockValues};
+}
 
 /// Block `block` of a strip.
 [[gnu::always_inline]] inline void quantize_tile(const BlockRows& rows, int block, const QuantizedRows& to) {
@@ -157,13 +154,9 @@ inline void quantize_tiles(const float* x, int64_t x_stride, int n_tokens, const
     const QuantizedRows to = out.from(strip, columns.all, kStripLayout);
     const int n = n_tokens - strip;
     for (int b = 0; b < columns.n / kBlockValues; ++b) {
-      const float* block = x + strip * x_stride + int64_t{b} * kBlockValues;
-      if (n >= kStripTokens) {
-        quantize_tile({block, x_stride}, first + b, to);
-      } else {
-        const PaddedRows rows(block, x_stride, n);
-        quantize_tile({rows.at[0], kBlockValues}, first + b, to);
-      }
+      const BlockRows rows{x + strip * x_stride + int64_t{b} * kBlockValues, x_stride};
+      alignas(64) float padded[kStripTokens * kBlockValues];
+      quantize_tile(n < kStripTokens ? with_copies(rows, n, padded) : rows, first + b, to);
     }
   }
   if (strip < n_tokens) {

@@ -12,9 +12,9 @@ inline F32 load_kv(const std::byte* half, int64_t index) {
   }
 }
 
-/// Where a page has the keys of 16 positions from slot `lane` on at column d.
-constexpr int64_t key_place(int head_dim, int d, int lane) {
-  return int64_t{lane} * head_dim + int64_t{d} * kLanes;
+/// Where a page has the key of a slot at column d; those of the 16 slots of a piece lie side by side.
+constexpr int64_t key_place(int head_dim, int d, int slot) {
+  return int64_t{slot / kLanes * kLanes} * head_dim + int64_t{d} * kLanes + slot % kLanes;
 }
 
 /// Where a kQ8_0 half has the scale of a block of columns at a slot.
@@ -42,18 +42,13 @@ inline void quantize_kv(const float* x, int head_dim, int block, int slot, std::
   __builtin_memcpy(half + scale_place(head_dim, block, slot), scales, sizeof(scales[0]));
 }
 
-/// Where a page has the key of a slot at column d.
-constexpr int64_t key_place_of(int head_dim, int d, int slot) {
-  return key_place(head_dim, d, slot / kLanes * kLanes) + slot % kLanes;
-}
-
 inline void store_int8_kv(const float* k, const float* v, int head_dim, int slot, std::byte* keys,
                           std::byte* values) {
   int8_t codes[kBlockValues];
   for (int b = 0; b < head_dim / kBlockValues; ++b) {
     quantize_kv(k, head_dim, b, slot, keys, codes);
     for (int i = 0; i < kBlockValues; ++i) {
-      keys[key_place_of(head_dim, b * kBlockValues + i, slot)] = static_cast<std::byte>(codes[i]);
+      keys[key_place(head_dim, b * kBlockValues + i, slot)] = static_cast<std::byte>(codes[i]);
     }
     quantize_kv(v, head_dim, b, slot, values, codes);
     __builtin_memcpy(values + int64_t{slot} * head_dim + b * kBlockValues, codes, sizeof(codes));
@@ -71,7 +66,7 @@ inline void store_float_kv(const float* k, const float* v, int head_dim, int slo
       store(to, x);
     }
   };
-  auto* column = reinterpret_cast<Element*>(keys) + key_place_of(head_dim, 0, slot);
+  auto* column = reinterpret_cast<Element*>(keys) + key_place(head_dim, 0, slot);
   auto* row = reinterpret_cast<Element*>(values) + int64_t{slot} * head_dim;
   for (int d = 0; d < head_dim; d += kLanes) {
     Element key[kLanes];
@@ -163,9 +158,8 @@ class Ahead {
 };
 
 /// acc[h][i] += factor(h) times the elements of vector i, `stride` elements after those of the one before, in
-/// an order that keeps the fewest vectors alive.
-/// Where GCC is not told to unroll what takes a tile's sums, it does so too late to keep them in registers on
-/// NEON.
+/// an order that keeps the fewest vectors alive. Where GCC is not told to unroll what takes a tile's sums, it
+/// does so too late to keep them in registers on NEON.
 template <KvType kType, int kVectors, int kHeads, typename Factor>
 inline void multiply_step(const std::byte* half, int64_t index, int64_t stride, const Factor& factor,
                           F32 (&acc)[kHeads][kVectors]) {

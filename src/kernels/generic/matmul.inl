@@ -66,7 +66,6 @@ template <typename T>
 }
 
 constexpr size_t kLongGroup = 16384;  // bytes: longer ones are streams that a processor follows itself
-constexpr size_t kAheadOfLong = 2048;
 
 /// Asks for as many bytes of the next tile as a block takes. With several tokens a block costs more
 /// arithmetic than a processor looks ahead, and the streams of its groups are too short for it to guess.
@@ -78,7 +77,7 @@ template <PackedFormat kFormat, int kGroups>
     const int next = std::min(group + kGroups, p.w.n_groups() - kGroups);
     fetch(p.group(next) + at * kGroups, kGroups * n);
   } else {  // beyond the last one lies the matrix that is read next
-    const size_t ahead = at + (p.w.group_bytes > kLongGroup ? kAheadOfLong : p.w.group_bytes);
+    const size_t ahead = at + (p.w.group_bytes > kLongGroup ? kStreamAhead : p.w.group_bytes);
     const size_t past_others = ahead < p.w.group_bytes ? 0 : (kGroups - 1) * p.w.group_bytes;
     const std::byte* next = p.group(group) + ahead + past_others;
     for (int g = 0; g < kGroups; ++g) fetch(next + static_cast<size_t>(g) * p.w.group_bytes, n);
